@@ -1,0 +1,166 @@
+"""What the control core and a board promise each other.
+
+The core is a pure step: a board fills one `Readings`, the core fills one
+`Outputs`, the board drives them. This module names every field with its unit,
+every position with a word, and the promises that make the pair safe. It knows
+no `machine`, reads no clock and holds no physics; `hal.mock` and the real
+boards implement it.
+
+Units: vacuum is positive, in Pa below local atmosphere. Raw counts are
+0..65535 of the ADC reference (`adc_reference_mv` in the settings), whatever
+the converter's own width. Time is milliseconds given by the board.
+"""
+
+from micropython import const
+
+# Positions have names. Zero is always the safe one, so that a record made
+# of zeros (fresh memory, a wiped buffer) commands nothing.
+VENT_OPEN = const(0)
+VENT_CLOSED = const(1)
+SWITCH_RELEASED = const(0)
+SWITCH_PRESSED = const(1)
+
+# A full drive of pump or crystal valve, in permille.
+FULL_PERMILLE = const(1000)
+
+# The largest raw count a board may report.
+RAW_FULL_SCALE = const(65535)
+
+# Outputs are a lease. A board that gets no renewed lease for this long goes
+# safe by itself: ten ticks of 5 ms, and well inside the 500 ms in which
+# excess vacuum does harm [E: the design's reaction budget].
+LEASE_MS = const(50)
+
+# Wrapping counters given to the core (`main_turns`, `committed_sequence`).
+COUNTER_MASK = const(0xFFFF)
+
+# What the operator asks for. The main loop posts one at a time.
+COMMAND_NONE = const(0)
+COMMAND_START = const(1)  # begin or continue a session, from STANDBY
+COMMAND_CONFIRM = const(2)  # argument: one CONFIRM_ item below
+COMMAND_SELECT_ZONE = const(3)  # argument: zone index of the protocol
+COMMAND_PASS_DONE = const(4)  # the zone has been covered once
+COMMAND_SAME_PASS = const(5)  # take back the closing of the last pass
+COMMAND_END = const(6)  # end the session
+COMMAND_ACKNOWLEDGE = const(7)  # in FAULT: the tip is off the skin
+COMMANDS = (
+    "NONE",
+    "START",
+    "CONFIRM",
+    "SELECT_ZONE",
+    "PASS_DONE",
+    "SAME_PASS",
+    "END",
+    "ACKNOWLEDGE",
+)
+
+# The checklist, as bits of the argument of COMMAND_CONFIRM.
+CONFIRM_CONSULTATION = const(1)
+CONFIRM_EYEWEAR = const(2)
+CONFIRM_FRESH_TIP = const(4)
+CONFIRM_ALL = const(7)
+
+
+class Readings:
+    """Everything one tick knows of the world. Made once, filled each tick."""
+
+    FIELDS = (
+        "now_ms",
+        "dt_ms",
+        "vacuum_a_raw",
+        "vacuum_b_raw",
+        "sensor_supply_raw",
+        "barometer_pa",
+        "barometer_age_ms",
+        "footswitch",
+        "main_turns",
+        "committed_sequence",
+    )
+
+    def __init__(self) -> None:
+        self.now_ms = 0  # ms since power-on; forward only, wraps at 2^29
+        self.dt_ms = 0  # ms since the tick before, storage gaps excused
+        self.vacuum_a_raw = 0  # channel A, raw counts
+        self.vacuum_b_raw = 0  # channel B, raw counts
+        self.sensor_supply_raw = 0  # the sensors' supply, raw counts
+        self.barometer_pa = 0  # last absolute pressure, Pa
+        self.barometer_age_ms = 0  # ms since that was measured
+        self.footswitch = SWITCH_RELEASED
+        self.main_turns = 0  # turns of the main loop, wrapping
+        self.committed_sequence = 0  # sequence of the last committed record
+
+
+class Outputs:
+    """What the board is to drive. All zero is the safe state."""
+
+    FIELDS = ("pump_permille", "feed_permille", "vent", "lease_ms")
+
+    def __init__(self) -> None:
+        self.pump_permille = 0  # 0..1000, pump drive
+        self.feed_permille = 0  # 0..1000, crystal valve opening
+        self.vent = VENT_OPEN
+        self.lease_ms = 0  # LEASE_MS when renewed, 0 when given back
+
+    def make_safe(self) -> None:
+        """Pump off, feed closed, vent open, lease given back."""
+        self.pump_permille = 0
+        self.feed_permille = 0
+        self.vent = VENT_OPEN
+        self.lease_ms = 0
+
+    def are_safe(self) -> bool:
+        """True when nothing here can pull a vacuum or move a crystal."""
+        return self.pump_permille == 0 and self.feed_permille == 0 and self.vent == VENT_OPEN
+
+
+class StorageRefused(Exception):
+    """A write was asked for while it could not be made safely."""
+
+
+class Storage:
+    """Keeps one small record through resets and power cuts.
+
+    `commit` is write-ahead: when it returns, the record survives a power cut.
+    A cut in mid-commit leaves the record before it, or the new one, whole.
+    """
+
+    def load(self) -> bytes:
+        """The last committed record, or b"" if there is none."""
+        raise NotImplementedError
+
+    def commit(self, record: bytes) -> None:
+        """Keep `record`.
+
+        Only while the board's own outputs are safe; otherwise StorageRefused
+        and nothing is written. The board stops its tick meanwhile, drops the
+        ticks that fell due, and excuses the gap in the next `dt_ms`.
+        """
+        raise NotImplementedError
+
+
+class Board:
+    """The promises of a board. Every implementation keeps all of them.
+
+    - A new board is safe before anything else happens.
+    - `drive` takes effect at once. A lease of 0, or none renewed for
+      LEASE_MS, makes the board safe by itself, whatever Python does, and
+      takes the power from the pump drive (not only its signal).
+    - `sample` touches ADC and pins only, never a bus; it fills every field.
+    - `now_ms` never goes back, and `dt_ms` is at least 1.
+    - A restart never restores outputs.
+    """
+
+    storage: Storage
+
+    def sample(self, readings: Readings) -> None:
+        """Fill every field of `readings` except `main_turns` and
+        `committed_sequence`, which the app owns."""
+        raise NotImplementedError
+
+    def drive(self, outputs: Outputs) -> None:
+        """Drive the pins and renew the lease by `outputs.lease_ms`."""
+        raise NotImplementedError
+
+    def make_safe(self) -> None:
+        """Pump off, feed closed, vent open, lease given back. Never raises."""
+        raise NotImplementedError
