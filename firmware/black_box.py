@@ -1,0 +1,151 @@
+"""The black box: the last ticks, recorded so that they replay exactly.
+
+Every tick leaves one record of its inputs and its decision in a RAM ring. At
+intervals the main loop keeps the full state as a keyframe, taken between two
+ticks; from a keyframe and the records after it the core can be run again, tick
+by tick, to the same decisions. After a fault the ring runs on for a while and
+then stops, so that what led to the fault is not overwritten.
+"""
+
+import struct
+
+from micropython import const
+
+from firmware import faults, state
+from firmware.protection import Protection
+from firmware.treatment import Treatment
+from hal.contract import COUNTER_MASK, Outputs, Readings
+
+# Inputs: now_ms, barometer_pa, vacuum_a_raw, vacuum_b_raw, sensor_supply_raw,
+# barometer_age_ms, main_turns, committed_sequence, dt_ms, footswitch, command,
+# argument. Decision: pump, feed, vent, lease, state, reason, fault.
+RECORD_FORM = "<iiHHHHHHBBBBHHBBBBB"
+RECORD_BYTES = struct.calcsize(RECORD_FORM)
+
+# 512 ticks of 5 ms: 2.5 s, longer than a stroke's rise and any trip. [E]
+RECORDS = const(512)
+# A keyframe each 128 ticks, three kept: at least one precedes the last 256.
+KEYFRAME_TICKS = const(128)
+KEYFRAMES = const(3)
+# Ticks recorded on after a fault: the release of the vacuum (0.4 s). [E]
+AFTER_FAULT = const(80)
+
+_MS_MASK = const(0x1FFFFFFF)
+_BYTE = const(0xFF)
+
+
+class BlackBox:
+    """The ring, its keyframes and its place. Not part of the core's state."""
+
+    def __init__(self, core_bytes: int) -> None:
+        self.records = bytearray(RECORDS * RECORD_BYTES)
+        self.ticks = 0  # ticks recorded since the start
+        self.is_stopped = 0
+        self._place = 0  # byte offset of the next record
+        self._left = AFTER_FAULT
+        self.keyframes = tuple(bytearray(core_bytes) for _ in range(KEYFRAMES))
+        # Tick count at each keyframe; -1 while it is empty or being written.
+        self.keyframe_ticks = [-1] * KEYFRAMES
+        self._next_keyframe = 0
+
+    def record(
+        self,
+        readings: Readings,
+        command: int,
+        argument: int,
+        outputs: Outputs,
+        protection: Protection,
+        wish: Treatment,
+    ) -> None:
+        """Record one tick."""
+        fault = protection.fault
+        if fault != faults.NONE:
+            if self._left == 0:
+                self.is_stopped = 1
+                return
+            self._left -= 1
+        else:
+            self._left = AFTER_FAULT
+            self.is_stopped = 0
+        place = self._place
+        write_record(
+            self.records, place, readings, command, argument, outputs, wish, fault
+        )
+        self.ticks += 1
+        place += RECORD_BYTES
+        self._place = place if place < RECORDS * RECORD_BYTES else 0
+
+    def keep_keyframe(self, parts: tuple) -> None:
+        """Called by the main loop each turn: keep the full state when it is
+        due. A tick in the middle of it spoils it, and the next turn retries."""
+        ticks = self.ticks
+        index = self._next_keyframe
+        newest = self.keyframe_ticks[index - 1]
+        if self.is_stopped or (newest >= 0 and ticks - newest < KEYFRAME_TICKS):
+            return
+        self.keyframe_ticks[index] = -1
+        state.save(parts, self.keyframes[index])
+        if self.ticks == ticks:
+            self.keyframe_ticks[index] = ticks
+            self._next_keyframe = index + 1 if index + 1 < KEYFRAMES else 0
+
+    def oldest_record(self) -> int:
+        """Number of the oldest tick still in the ring, from 0."""
+        return self.ticks - RECORDS if self.ticks > RECORDS else 0
+
+    def record_at(self, tick: int) -> tuple:
+        """The record of a tick, in RECORD_FORM's order. Not for the tick."""
+        offset = (self._place // RECORD_BYTES - (self.ticks - tick)) % RECORDS
+        return struct.unpack_from(RECORD_FORM, self.records, offset * RECORD_BYTES)
+
+
+def write_record(
+    buffer: bytearray,
+    offset: int,
+    readings: Readings,
+    command: int,
+    argument: int,
+    outputs: Outputs,
+    wish: Treatment,
+    fault: int,
+) -> None:
+    """Write one record; masked, since stores truncate silently on the device."""
+    struct.pack_into(
+        RECORD_FORM,
+        buffer,
+        offset,
+        readings.now_ms & _MS_MASK,
+        readings.barometer_pa & _MS_MASK,
+        readings.vacuum_a_raw & COUNTER_MASK,
+        readings.vacuum_b_raw & COUNTER_MASK,
+        readings.sensor_supply_raw & COUNTER_MASK,
+        readings.barometer_age_ms & COUNTER_MASK,
+        readings.main_turns & COUNTER_MASK,
+        readings.committed_sequence & COUNTER_MASK,
+        readings.dt_ms & _BYTE,
+        readings.footswitch & _BYTE,
+        command & _BYTE,
+        argument & _BYTE,
+        outputs.pump_permille & COUNTER_MASK,
+        outputs.feed_permille & COUNTER_MASK,
+        outputs.vent & _BYTE,
+        outputs.lease_ms & _BYTE,
+        wish.state & _BYTE,
+        wish.reason & _BYTE,
+        fault & _BYTE,
+    )
+
+
+def fill_readings(record: tuple, readings: Readings) -> None:
+    """The readings of a record, for a replay; its command and argument stand
+    at 10 and 11, its decision from 12 on."""
+    readings.now_ms = record[0]
+    readings.barometer_pa = record[1]
+    readings.vacuum_a_raw = record[2]
+    readings.vacuum_b_raw = record[3]
+    readings.sensor_supply_raw = record[4]
+    readings.barometer_age_ms = record[5]
+    readings.main_turns = record[6]
+    readings.committed_sequence = record[7]
+    readings.dt_ms = record[8]
+    readings.footswitch = record[9]

@@ -1,0 +1,89 @@
+"""Every fault the firmware can latch, as data: one catalogue for the device,
+the command line and the console.
+
+A row is: number, code, priority, exit, headline, ordered fix steps. Numbers
+and codes are stable: they stand in logs, so a fault that is no longer used
+leaves its number behind.
+"""
+
+from micropython import const
+
+NONE = const(0)
+OVER_VACUUM = const(1)
+SOFT_OVER_VACUUM = const(2)
+SENSOR_A_RANGE = const(3)
+SENSOR_B_RANGE = const(4)
+SENSOR_SUPPLY = const(5)
+SENSOR_DISAGREEMENT = const(6)
+TICK_OVERRUN = const(7)
+SENSOR_ZERO = const(8)
+BAROMETER = const(9)
+FOOTSWITCH_HELD = const(10)
+INTERNAL = const(11)
+MAIN_LOOP_SILENT = const(12)
+
+HIGH = "high"
+MEDIUM = "medium"
+
+# How a latched fault is left: by the self-test, after the operator has lifted
+# the tip, or only through service.
+EXIT_SELF_TEST = const(0)
+EXIT_SERVICE = const(1)
+
+_TIP_OFF = "Lift the tip off the skin; release the footswitch."
+
+CATALOGUE = (
+    (NONE, "NONE", "", EXIT_SELF_TEST, "No fault", ()),
+    (OVER_VACUUM, "OVER_VACUUM", HIGH, EXIT_SELF_TEST,
+     "Vacuum reached the hard limit; suction was released",
+     (_TIP_OFF,
+      "Check the nozzle and the tip for a clog and clear it.",
+      "If it returns with a clean nozzle, take the device out of use: the pump"
+      " does not obey.")),
+    (SOFT_OVER_VACUUM, "SOFT_OVER_VACUUM", MEDIUM, EXIT_SELF_TEST,
+     "Vacuum stayed above the chosen level; suction was released",
+     (_TIP_OFF,
+      "Check the nozzle for a clog.",
+      "If it returns, have the regulator tuned for this pump.")),
+    (SENSOR_A_RANGE, "SENSOR_A_RANGE", HIGH, EXIT_SELF_TEST,
+     "Vacuum sensor A reads what no pump can make",
+     (_TIP_OFF,
+      "Check the cable and plug of sensor A.",
+      "Replace sensor A.")),
+    (SENSOR_B_RANGE, "SENSOR_B_RANGE", HIGH, EXIT_SELF_TEST,
+     "Vacuum sensor B reads what no pump can make",
+     (_TIP_OFF,
+      "Check the cable and plug of sensor B.",
+      "Replace sensor B.")),
+    (SENSOR_SUPPLY, "SENSOR_SUPPLY", HIGH, EXIT_SELF_TEST,
+     "The supply of the vacuum sensors is out of range",
+     (_TIP_OFF,
+      "Measure the 5 V supply of the sensors.",
+      "Check the divider of the supply input.")),
+    (SENSOR_DISAGREEMENT, "SENSOR_DISAGREEMENT", HIGH, EXIT_SELF_TEST,
+     "The two vacuum sensors disagree",
+     (_TIP_OFF,
+      "Check both sensor ports and tubes for crystals and kinks.",
+      "Calibrate both sensors; replace the one that drifts.")),
+    (TICK_OVERRUN, "TICK_OVERRUN", HIGH, EXIT_SELF_TEST,
+     "The control loop was late",
+     ("Release the footswitch.",
+      "If it returns, report it with the black box.")),
+    (SENSOR_ZERO, "SENSOR_ZERO", MEDIUM, EXIT_SELF_TEST,
+     "A vented vacuum sensor does not read zero",
+     ("Make sure that the tip is off the skin and the vent is free.",
+      "Calibrate the zero of both sensors.")),
+    (BAROMETER, "BAROMETER", MEDIUM, EXIT_SELF_TEST,
+     "No believable air pressure from the barometer",
+     ("Check the barometer and its cable.",)),
+    (FOOTSWITCH_HELD, "FOOTSWITCH_HELD", MEDIUM, EXIT_SELF_TEST,
+     "The footswitch was held during the self-test",
+     ("Release the footswitch; if it is released, check its cable.",)),
+    (INTERNAL, "INTERNAL", HIGH, EXIT_SERVICE,
+     "The firmware met something it does not know",
+     ("Switch off and on.", "Report it with the black box.")),
+    (MAIN_LOOP_SILENT, "MAIN_LOOP_SILENT", HIGH, EXIT_SELF_TEST,
+     "The main loop stopped advancing",
+     ("Release the footswitch.",
+      "If it returns, report it with the black box.")),
+)

@@ -1,0 +1,57 @@
+"""Absolute limits. No setting, protocol, command or service mode reaches past
+them; changing one is a code change with a review.
+
+Where a limit comes from is written beside it. [E] marks an engineering
+estimate of this project. None of them is a clinical recommendation.
+"""
+
+from micropython import const
+
+# Vacuum at the handpiece -----------------------------------------------------
+# Software trip. Below 50 kPa, where a published ex-vivo study removed the full
+# epidermis in 60 s (PMC3596453) and where 3 s on intact skin is routine in
+# cutometry (400-500 mbar, bio-protocol 564702); 45 leaves room to react. [E]
+HARD_VACUUM_PA = const(45_000)
+HARD_SAMPLES = const(2)  # consecutive raw samples: one alone may be noise
+
+# Below this nothing holds the skin, and flash may be written. [E]
+RELEASED_PA = const(2_000)
+
+# Levels 1..10. Level n is about n + 2 inHg, so that operators used to inHg
+# recognise it; 8-12 inHg (27-41 kPa) is what vendors call medical. [E]
+LEVEL_VACUUM_PA = (
+    10_000,
+    14_000,
+    17_000,
+    20_000,
+    24_000,
+    27_000,
+    30_000,
+    34_000,
+    37_000,
+    40_000,
+)
+
+# Sensors ---------------------------------------------------------------------
+# A gauge that reads outside this window is broken: no pump passes 101 kPa, and
+# an open wire pulled down reads about 120 kPa (MPXV6115V: 0.92 / 0.007652).
+SENSOR_FLOOR_PA = const(-5_000)
+SENSOR_CEILING_PA = const(105_000)
+# Absolute pressure from the Dead Sea shore (107 kPa) to 4000 m (61.6 kPa).
+BAROMETER_LOW_PA = const(60_000)
+BAROMETER_HIGH_PA = const(108_000)
+BAROMETER_STALE_MS = const(5_000)
+
+# Treatment -------------------------------------------------------------------
+# Three passes over a zone, no override: the rule the device is built around.
+PASSES_PER_ZONE = const(3)
+PASS_TIME_MS = const(180_000)  # longest time on skin of one pass [E]
+PASS_CRYSTALS_MG = const(30_000)  # most crystals of one pass [E]
+FLOW_MG_MIN = const(20_000)  # top of the estimated 0-20 g/min range [E]
+SESSION_MS = const(5_400_000)  # 90 min: longest session in practice guides
+ZONES = const(16)  # zones of one protocol: room in the pass record
+
+# Liveness --------------------------------------------------------------------
+MAIN_LOOP_SILENCE_MS = const(250)  # the lease is not renewed beyond this
+TICK_LONGEST_MS = const(30)  # a longer tick was an overrun: two in a row trip
+TICKS_OVERRUN = const(2)

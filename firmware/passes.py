@@ -1,0 +1,200 @@
+"""Passes and zones: how often each zone has been covered, and what it cost.
+
+A pass is one coverage of a zone. It is counted when it is *opened*, before its
+suction starts, so the count can be too high by one but never too low. It
+closes when the operator says so, when the tip has been off the skin for
+`pass_gap_ms` after a stroke, or when its time-on-skin or crystal budget is
+spent. The last closing can be taken back (SAME PASS) until the next pass
+opens, while the budgets last.
+
+A pass that was opened but never saw a stroke is used again for its zone: a
+press of the footswitch by mistake costs no pass.
+
+No zone gets more than its protocol's passes, nor more than the absolute limit,
+and nothing here can lower a count but the start of a new session.
+"""
+
+from micropython import const
+
+from firmware import limits
+from firmware.contact import Contact
+from firmware.settings import Settings
+from hal.contract import COUNTER_MASK
+
+CLOSED_NOT = const(0)
+CLOSED_BY_OPERATOR = const(1)
+CLOSED_BY_GAP = const(2)
+CLOSED_BY_TIME = const(3)
+CLOSED_BY_CRYSTALS = const(4)
+CLOSED_BY_FAULT = const(5)
+
+_MG_MIN_MS = const(60_000)  # mg/min times ms in one mg
+_SESSION_MASK = const(0x3FFFFFFF)
+
+
+class Passes:
+    """The passes of all zones in this session, and the one in progress."""
+
+    STATE = (
+        "zone",
+        "is_open",
+        "closed_by",
+        "strokes",
+        "contact_ms",
+        "crystals_mg",
+        "_crystals_part",
+        "_off_skin_ms",
+        "session",
+        "session_is_open",
+        "sequence",
+        "opened",
+        "used",
+        "zone_strokes",
+        "zone_contact_ms",
+        "zone_crystals_mg",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        self._zones = settings.zones
+        self._gap_ms = settings.pass_gap_ms
+        self.zone = 0  # index of the chosen zone
+        self.is_open = 0  # a pass is in progress
+        self.closed_by = CLOSED_NOT  # why the last pass closed
+        # Of the pass in progress, or the last one:
+        self.strokes = 0
+        self.contact_ms = 0
+        self.crystals_mg = 0
+        self._crystals_part = 0  # mg/min * ms, not yet a whole mg
+        self._off_skin_ms = 0
+        # Of the session:
+        self.session = 0  # number of the session
+        self.session_is_open = 0
+        self.sequence = 0  # of the pass record; a change asks for a commit
+        self.opened = bytearray(limits.ZONES)  # passes of each zone
+        self.used = bytearray(limits.ZONES)  # the latest one saw a stroke
+        self.zone_strokes = [0] * limits.ZONES
+        self.zone_contact_ms = [0] * limits.ZONES
+        self.zone_crystals_mg = [0] * limits.ZONES
+
+    def step(self, contact: Contact, flow_mg_min: int, dt_ms: int) -> None:
+        """Account for one tick; `flow_mg_min` is the flow commanded in the
+        tick before. Closes the pass when its gap or a budget says so."""
+        if not self.is_open:
+            return
+        zone = self.zone
+        if contact.on_skin:
+            self._off_skin_ms = 0
+            self.contact_ms += dt_ms
+            self.zone_contact_ms[zone] += dt_ms
+            if contact.is_stroke:
+                self.used[zone] = 1
+        elif self.strokes:
+            self._off_skin_ms += dt_ms
+        if contact.stroke_ended:
+            self.strokes += 1
+            self.zone_strokes[zone] += 1
+        if flow_mg_min:
+            part = self._crystals_part + flow_mg_min * dt_ms
+            if part >= _MG_MIN_MS:
+                whole_mg = part // _MG_MIN_MS
+                part -= whole_mg * _MG_MIN_MS
+                self.crystals_mg += whole_mg
+                self.zone_crystals_mg[zone] += whole_mg
+            self._crystals_part = part
+
+        plan = self._zones[zone]
+        if self.contact_ms >= plan.pass_time_ms:
+            self.close(CLOSED_BY_TIME)
+        elif self.crystals_mg >= plan.pass_crystals_mg:
+            self.close(CLOSED_BY_CRYSTALS)
+        elif self._off_skin_ms >= self._gap_ms:
+            self.close(CLOSED_BY_GAP)
+
+    def plan(self):  # type: ignore[no-untyped-def]
+        """The protocol's Zone that is chosen."""
+        return self._zones[self.zone]
+
+    def number(self) -> int:
+        """Number of the pass in progress in its zone, from 1; 0 if none."""
+        return self.opened[self.zone] if self.is_open else 0
+
+    def may_open(self) -> bool:
+        """Does the chosen zone have a pass left?"""
+        zone = self.zone
+        opened = self.opened[zone]
+        if opened and not self.used[zone]:
+            return True
+        return opened < self._zones[zone].passes and opened < limits.PASSES_PER_ZONE
+
+    def open_next(self) -> None:
+        """Open the next pass of the chosen zone; the caller has asked
+        `may_open`. Suction must wait until `sequence` is committed."""
+        zone = self.zone
+        if not self.opened[zone] or self.used[zone]:
+            if self.opened[zone] >= limits.PASSES_PER_ZONE:
+                return
+            self.opened[zone] += 1
+            self.used[zone] = 0
+            self._ask_for_commit()
+        self.is_open = 1
+        self.closed_by = CLOSED_NOT
+        self.strokes = 0
+        self.contact_ms = 0
+        self.crystals_mg = 0
+        self._crystals_part = 0
+        self._off_skin_ms = 0
+
+    def close(self, closed_by: int) -> None:
+        """Close the pass in progress, if there is one."""
+        if self.is_open:
+            self.is_open = 0
+            self.closed_by = closed_by
+
+    def reopen(self) -> bool:
+        """SAME PASS: take the last closing back. False if it cannot be."""
+        plan = self._zones[self.zone]
+        if (
+            self.closed_by not in (CLOSED_BY_GAP, CLOSED_BY_OPERATOR)
+            or self.contact_ms >= plan.pass_time_ms
+            or self.crystals_mg >= plan.pass_crystals_mg
+        ):
+            return False
+        self.is_open = 1
+        self.closed_by = CLOSED_NOT
+        self._off_skin_ms = 0
+        return True
+
+    def select(self, zone: int) -> bool:
+        """Choose a zone by index. False if the protocol has no such zone."""
+        if not 0 <= zone < len(self._zones):
+            return False
+        if zone != self.zone:
+            self.close(CLOSED_BY_OPERATOR)
+            self.closed_by = CLOSED_NOT  # another zone: nothing to take back
+            self.zone = zone
+        return True
+
+    def begin_session(self) -> None:
+        """Start a new session: the only thing that sets counts to zero."""
+        if self.session_is_open:
+            return
+        self.session = (self.session + 1) & _SESSION_MASK
+        self.session_is_open = 1
+        self.closed_by = CLOSED_NOT
+        for zone in range(limits.ZONES):
+            self.opened[zone] = 0
+            self.used[zone] = 0
+            self.zone_strokes[zone] = 0
+            self.zone_contact_ms[zone] = 0
+            self.zone_crystals_mg[zone] = 0
+        self._ask_for_commit()
+
+    def end_session(self) -> None:
+        """End the session; the next start begins a new one."""
+        if self.session_is_open:
+            self.close(CLOSED_BY_OPERATOR)
+            self.session_is_open = 0
+            self._ask_for_commit()
+
+    def _ask_for_commit(self) -> None:
+        self.sequence = (self.sequence + 1) & COUNTER_MASK

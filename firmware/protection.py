@@ -1,0 +1,198 @@
+"""Protection: separate rules on the raw counts that can only take away.
+
+It shares no code, threshold or filter with sensing and regulation, and it
+latches: a fault stays until the operator has lifted the tip and the self-test
+has passed. It is separate logic on the same core, not a separate channel; the
+hardware barriers behind it are what a board must add.
+
+The rules, each on both channels:
+- sensor supply: two consecutive samples outside its tolerance;
+- sensor range: two consecutive samples that no pump can make;
+- hard limit: two consecutive raw samples at or above it trip in that tick;
+- over-vacuum: above the set vacuum by the margin for `soft_time_ms` takes pump
+  and crystals away; for `soft_latch_ms` it latches, and the vent opens;
+- disagreement of the channels for `disagreement_ms`;
+- a tick that comes much too late, twice in a row;
+- a main loop that has stopped advancing.
+When several are broken in one tick, the first of this list is the one latched:
+it is the nearest to the cause (an open sensor also reads as over-vacuum).
+
+Thresholds are ratios of raw count to supply count in Q12 (16 Pa with the
+reference sensor), so that a sagging supply moves threshold and sample alike.
+More vacuum is a smaller ratio.
+"""
+
+from micropython import const
+
+from firmware import faults, limits
+from firmware.settings import Settings, soft_margin_pa
+from hal.contract import RAW_FULL_SCALE, Readings
+
+_RATIO_BITS = const(12)
+_RATIO_HIGHEST = const(16_383)  # 4.0 in Q12: keeps the products below 2^30
+_PA_BITS = const(9)
+
+
+class ChannelGuard:
+    """Thresholds and sample counters of one vacuum sensor."""
+
+    STATE = ("over_samples", "range_samples", "is_soft", "vacuum_pa")
+
+    def __init__(self, settings: Settings, channel: str) -> None:
+        self._zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
+        self._span_pa = getattr(settings, "vacuum_" + channel + "_span_pa")
+        self._divider = getattr(settings, "vacuum_" + channel + "_divider_permille")
+        self._supply_divider = settings.sensor_supply_divider_permille
+        self._hard_ratio = self.ratio(settings.hard_limit_pa)
+        self._floor_ratio = self.ratio(limits.SENSOR_FLOOR_PA)
+        self._ceiling_ratio = self.ratio(limits.SENSOR_CEILING_PA)
+        # The over-vacuum threshold of each level; the first stands for none.
+        soft_ratios = [0]
+        for set_pa in limits.LEVEL_VACUUM_PA:
+            soft_ratios.append(self.ratio(set_pa + soft_margin_pa(settings, set_pa)))
+        self._soft_ratios = tuple(soft_ratios)
+        self._zero_pa = self._span_pa * self._zero_ppm // 1_000_000
+        self._pa_per_ratio = (self._span_pa * self._supply_divider // self._divider) >> (
+            _RATIO_BITS - _PA_BITS
+        )
+        self.over_samples = 0  # consecutive, at or above the hard limit
+        self.range_samples = 0  # consecutive, outside what a sensor can read
+        self.is_soft = 0  # above the over-vacuum threshold in this sample
+        self.vacuum_pa = 0  # for the comparison of the channels only
+
+    def ratio(self, vacuum_pa: int) -> int:
+        """Raw count over supply count, in Q12, at a vacuum. Not for the tick."""
+        output_ppm = self._zero_ppm - vacuum_pa * 1_000_000 // self._span_pa
+        return (output_ppm * self._divider << _RATIO_BITS) // (self._supply_divider * 1_000_000)
+
+    def step(self, raw: int, supply_raw: int, level: int) -> None:
+        """Judge one raw sample; `level` is the level in force, 0 for none."""
+        ratio = (raw << _RATIO_BITS) // supply_raw
+        if ratio > _RATIO_HIGHEST:
+            ratio = _RATIO_HIGHEST
+        if ratio <= self._hard_ratio:
+            if self.over_samples < limits.HARD_SAMPLES:
+                self.over_samples += 1
+        else:
+            self.over_samples = 0
+        if ratio < self._ceiling_ratio or ratio > self._floor_ratio:
+            if self.range_samples < limits.HARD_SAMPLES:
+                self.range_samples += 1
+        else:
+            self.range_samples = 0
+        self.is_soft = 1 if ratio < self._soft_ratios[level] else 0
+        self.vacuum_pa = self._zero_pa - ((ratio * self._pa_per_ratio) >> _PA_BITS)
+
+
+class Protection:
+    """The verdict of every tick: `fault`, latched, and `takes_suction`."""
+
+    STATE = (
+        "fault",
+        "takes_suction",
+        "soft_ms",
+        "disagree_ms",
+        "supply_samples",
+        "late_ticks",
+        "silence_ms",
+        "_main_turns",
+    )
+
+    def __init__(self, settings: Settings) -> None:
+        self.a = ChannelGuard(settings, "a")
+        self.b = ChannelGuard(settings, "b")
+        supply_mv = settings.sensor_supply_mv * settings.sensor_supply_divider_permille // 1000
+        nominal_raw = supply_mv * RAW_FULL_SCALE // settings.adc_reference_mv
+        tolerance_raw = nominal_raw * settings.sensor_supply_tolerance_permille // 1000
+        self._supply_low_raw = nominal_raw - tolerance_raw
+        self._supply_high_raw = nominal_raw + tolerance_raw
+        self._soft_time_ms = settings.soft_time_ms
+        self._soft_latch_ms = settings.soft_latch_ms
+        self._disagreement_pa = settings.disagreement_pa
+        self._disagreement_ms = settings.disagreement_ms
+        self.fault = faults.NONE  # the first fault since the last clear
+        self.takes_suction = 0  # 1: pump and crystals off, not latched
+        self.soft_ms = 0
+        self.disagree_ms = 0
+        self.supply_samples = 0
+        self.late_ticks = 0
+        self.silence_ms = 0  # since the main loop last advanced
+        self._main_turns = 0
+
+    def step(self, readings: Readings, level: int) -> None:
+        """Judge this tick's raw counts; `level` is the level in force, or 0."""
+        dt_ms = readings.dt_ms
+        supply_raw = readings.sensor_supply_raw
+        if self._supply_low_raw <= supply_raw <= self._supply_high_raw:
+            self.supply_samples = 0
+        else:
+            if self.supply_samples < limits.HARD_SAMPLES:
+                self.supply_samples += 1
+            # The last tolerable ratio: thresholds must not follow a bad supply.
+            if supply_raw < self._supply_low_raw:
+                supply_raw = self._supply_low_raw
+            else:
+                supply_raw = self._supply_high_raw
+        a = self.a
+        b = self.b
+        a.step(readings.vacuum_a_raw, supply_raw, level)
+        b.step(readings.vacuum_b_raw, supply_raw, level)
+
+        if a.is_soft or b.is_soft:
+            if self.soft_ms < self._soft_latch_ms:
+                self.soft_ms += dt_ms
+        else:
+            self.soft_ms = 0
+        self.takes_suction = 1 if self.soft_ms >= self._soft_time_ms else 0
+
+        difference_pa = a.vacuum_pa - b.vacuum_pa
+        if difference_pa > self._disagreement_pa or -difference_pa > self._disagreement_pa:
+            if self.disagree_ms < self._disagreement_ms:
+                self.disagree_ms += dt_ms
+        else:
+            self.disagree_ms = 0
+
+        if dt_ms > limits.TICK_LONGEST_MS:
+            if self.late_ticks < limits.TICKS_OVERRUN:
+                self.late_ticks += 1
+        else:
+            self.late_ticks = 0
+
+        if readings.main_turns != self._main_turns:
+            self._main_turns = readings.main_turns
+            self.silence_ms = 0
+        elif self.silence_ms <= limits.MAIN_LOOP_SILENCE_MS:
+            self.silence_ms += dt_ms
+
+        if self.fault != faults.NONE:
+            return
+        if self.supply_samples >= limits.HARD_SAMPLES:
+            self.fault = faults.SENSOR_SUPPLY
+        elif a.range_samples >= limits.HARD_SAMPLES:
+            self.fault = faults.SENSOR_A_RANGE
+        elif b.range_samples >= limits.HARD_SAMPLES:
+            self.fault = faults.SENSOR_B_RANGE
+        elif a.over_samples >= limits.HARD_SAMPLES or b.over_samples >= limits.HARD_SAMPLES:
+            self.fault = faults.OVER_VACUUM
+        elif self.soft_ms >= self._soft_latch_ms:
+            self.fault = faults.SOFT_OVER_VACUUM
+        elif self.disagree_ms >= self._disagreement_ms:
+            self.fault = faults.SENSOR_DISAGREEMENT
+        elif self.late_ticks >= limits.TICKS_OVERRUN:
+            self.fault = faults.TICK_OVERRUN
+        elif self.silence_ms > limits.MAIN_LOOP_SILENCE_MS:
+            self.fault = faults.MAIN_LOOP_SILENT
+
+    def latch(self, fault: int) -> None:
+        """Latch a fault found elsewhere, unless one is latched already."""
+        if self.fault == faults.NONE:
+            self.fault = fault
+
+    def clear(self) -> None:
+        """Forget the fault, so that the self-test may judge afresh. A fault
+        that is still there latches again in the next ticks."""
+        self.fault = faults.NONE
+        self.soft_ms = 0
+        self.disagree_ms = 0
+        self.late_ticks = 0
+        self.silence_ms = 0
