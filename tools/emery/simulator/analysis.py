@@ -1,0 +1,159 @@
+"""From a trace to figures: what was done to the skin, and how fast it ended.
+
+Everything is measured on the truth (the vacuum at the skin, the crystals at
+the tip), not on what the firmware believes.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from emery.simulator.trace import Trace
+from firmware import faults, treatment
+from firmware.settings import Settings
+from hal.contract import VENT_OPEN
+
+# "In band" is within this of the set vacuum. [E: regulation, +-2 kPa steady]
+IN_BAND_PA = 2_000
+# A vacuum below this lets go of the skin. [E]
+RELEASED_PA = 5_000
+# A true contact this long is a stroke, as in the firmware's default.
+_MG_MIN_MS = 60_000
+
+
+@dataclass(slots=True)
+class ZoneFigures:
+    """What one zone got."""
+
+    on_skin_ms: int = 0
+    in_band_ms: int = 0
+    strokes: int = 0
+    crystals_mg_min_ms: int = 0
+    peak_pa: int = 0
+
+
+@dataclass(slots=True)
+class FaultFigures:
+    """One latched fault: when, and what it took to be safe.
+
+    `to_safe_ms` runs from its onset (the hard limit truly crossed, or the last
+    event before it) to outputs commanded safe; `release_ms` from there to less
+    than 5 kPa at the skin, None if that was not reached.
+    """
+
+    number: int
+    at_ms: int
+    to_safe_ms: int | None
+    release_ms: int | None
+    peak_pa: int
+
+
+@dataclass(slots=True)
+class Figures:
+    """All figures of a run."""
+
+    zones: list[ZoneFigures]
+    faults: list[FaultFigures] = field(default_factory=list)
+    peak_pa: int = 0
+    off_skin_mg_min_ms: int = 0
+    suction_without_pass_ms: int = 0
+    crystals_without_contact_ms: int = 0
+    unsafe_in_fault_ms: int = 0
+    refused_presses: int = 0
+
+
+def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> Figures:
+    """Measure a trace. `events` are those that happened: (at_ms, ...)."""
+    columns = trace.columns
+    tick_ms = trace.tick_ms
+    figures = Figures([ZoneFigures() for _ in settings.zones])
+    before_on_skin = 0
+    before_refused = False
+    for skin_pa, set_pa, pump, feed, crystals, vent, contact, on_skin, zone, number, state, why, \
+            fault, foot in zip(
+        columns["skin_pa"], columns["set_pa"], columns["pump_permille"],
+        columns["feed_permille"], columns["crystals_mg_min"], columns["vent"],
+        columns["contact"], columns["on_skin"], columns["zone"], columns["pass_number"],
+        columns["state"], columns["reason"], columns["fault"], columns["footswitch"],
+        strict=True,
+    ):
+        figure = figures.zones[zone]
+        if skin_pa > figure.peak_pa:
+            figure.peak_pa = skin_pa
+        if on_skin and state == treatment.TREATING:
+            figure.on_skin_ms += tick_ms
+            if abs(skin_pa - set_pa) <= IN_BAND_PA:
+                figure.in_band_ms += tick_ms
+            if not before_on_skin:
+                figure.strokes += 1
+        before_on_skin = on_skin
+        if crystals:
+            if on_skin:
+                figure.crystals_mg_min_ms += crystals * tick_ms
+            else:
+                figures.off_skin_mg_min_ms += crystals * tick_ms
+        if pump or feed or vent != VENT_OPEN:
+            if not number:
+                figures.suction_without_pass_ms += tick_ms
+            if feed and not contact:
+                figures.crystals_without_contact_ms += tick_ms
+            if fault:
+                figures.unsafe_in_fault_ms += tick_ms
+        refused = bool(foot) and why == treatment.WHY_PASSES_SPENT
+        if refused and not before_refused:
+            figures.refused_presses += 1
+        before_refused = refused
+    figures.peak_pa = max((zone.peak_pa for zone in figures.zones), default=0)
+    figures.faults = _faults(trace, settings, events)
+    return figures
+
+
+def milligrams(mg_min_ms: int) -> int:
+    """Whole mg from a flow in mg/min summed over ms."""
+    return mg_min_ms // _MG_MIN_MS
+
+
+def _faults(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> list[FaultFigures]:
+    column = trace.columns["fault"]
+    found = []
+    for index, (before, now) in enumerate(pairwise(column), 1):
+        if now and now != before:
+            found.append(_fault(trace, settings, events, index))
+    return found
+
+
+def _fault(
+    trace: Trace, settings: Settings, events: list[tuple[Any, ...]], index: int
+) -> FaultFigures:
+    columns = trace.columns
+    times = columns["t_ms"]
+    skin = columns["skin_pa"]
+    at_ms = times[index]
+    onset_ms: int | None = None
+    if columns["fault"][index] == faults.OVER_VACUUM:
+        crossed = index
+        while crossed > 0 and skin[crossed - 1] >= settings.hard_limit_pa:
+            crossed -= 1
+        if skin[crossed] >= settings.hard_limit_pa:
+            onset_ms = times[crossed]
+    if onset_ms is None:
+        onset_ms = max((event[0] for event in events if event[0] <= at_ms), default=None)
+    safe = index
+    while safe < len(times) and (
+        columns["pump_permille"][safe] or columns["feed_permille"][safe]
+        or columns["vent"][safe] != VENT_OPEN
+    ):
+        safe += 1
+    released = safe
+    while released < len(times) and skin[released] >= RELEASED_PA:
+        released += 1
+    is_safe = safe < len(times)
+    is_released = released < len(times)
+    window = skin[max(0, index - 100) : released + 1]
+    return FaultFigures(
+        number=columns["fault"][index],
+        at_ms=at_ms,
+        to_safe_ms=times[safe] - onset_ms if is_safe and onset_ms is not None else None,
+        release_ms=times[released] - times[safe] if is_safe and is_released else None,
+        peak_pa=max(window, default=0),
+    )
