@@ -17,8 +17,24 @@ from hal.contract import VENT_OPEN
 IN_BAND_PA = 2_000
 # A vacuum below this lets go of the skin. [E]
 RELEASED_PA = 5_000
-# A true contact this long is a stroke, as in the firmware's default.
 _MG_MIN_MS = 60_000
+
+_MEASURED = (
+    "skin_pa",
+    "set_pa",
+    "pump_permille",
+    "feed_permille",
+    "crystals_mg_min",
+    "vent",
+    "contact",
+    "on_skin",
+    "zone",
+    "pass_number",
+    "state",
+    "reason",
+    "fault",
+    "footswitch",
+)
 
 
 @dataclass(slots=True)
@@ -69,14 +85,9 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
     figures = Figures([ZoneFigures() for _ in settings.zones])
     before_on_skin = 0
     before_refused = False
-    for skin_pa, set_pa, pump, feed, crystals, vent, contact, on_skin, zone, number, state, why, \
-            fault, foot in zip(
-        columns["skin_pa"], columns["set_pa"], columns["pump_permille"],
-        columns["feed_permille"], columns["crystals_mg_min"], columns["vent"],
-        columns["contact"], columns["on_skin"], columns["zone"], columns["pass_number"],
-        columns["state"], columns["reason"], columns["fault"], columns["footswitch"],
-        strict=True,
-    ):
+    for row in zip(*(columns[name] for name in _MEASURED), strict=True):
+        skin_pa, set_pa, pump, feed, crystals, vent, contact = row[:7]
+        on_skin, zone, number, state, reason, fault, footswitch = row[7:]
         figure = figures.zones[zone]
         if skin_pa > figure.peak_pa:
             figure.peak_pa = skin_pa
@@ -99,7 +110,7 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
                 figures.crystals_without_contact_ms += tick_ms
             if fault:
                 figures.unsafe_in_fault_ms += tick_ms
-        refused = bool(foot) and why == treatment.WHY_PASSES_SPENT
+        refused = bool(footswitch) and reason == treatment.WHY_PASSES_SPENT
         if refused and not before_refused:
             figures.refused_presses += 1
         before_refused = refused

@@ -1,25 +1,31 @@
-"""One simulation under MicroPython: the far end of `emery.simulator.lanes`.
+"""One job under MicroPython: the far end of `emery.simulator.lanes`.
 
-Started with two arguments: a job as JSON, and the file for the trace. Progress
-goes to stderr a line at a time, the result to stdout as one line of JSON.
+Started with two arguments: a job as JSON, and a file. A simulation writes its
+trace there; a replay reads its records from there. Progress goes to stderr a
+line at a time, the result to stdout as one line of JSON.
 """
 
 import gc
 import json
 import sys
 
-from emery.simulator import loop
+from emery.simulator.loop import run
+from emery.simulator.replay import replay
 
 
-def main(job_path: str, trace_path: str) -> None:
-    """Run the job of one file; its trace goes to the other."""
+def main(job_path: str, file_path: str) -> None:
+    """Run the job of the first file with the second."""
     with open(job_path) as file:
         job = json.load(file)
     for key in ("settings", "record"):
         job[key] = bytes.fromhex(job[key])
     gc.collect()  # the black box needs one long piece of a heap in use
-    with open(trace_path, "wb") as trace:
-        facts = loop.run(job, trace.write, lambda share: print(share, file=sys.stderr))
+    if job["kind"] == "replay":
+        with open(file_path, "rb") as records:
+            facts = replay(job["settings"], job["record"], records)
+    else:
+        with open(file_path, "wb") as trace:
+            facts = run(job, trace.write, lambda share: print(share, file=sys.stderr))
     print(json.dumps(facts))
 
 

@@ -25,7 +25,7 @@ LANES = ("cpython", "micropython")
 
 _INSTALL = "Install it with: pip install 'emery[lanes]'"
 # What travels besides `firmware` and `hal`: the models and the loop.
-_SIMULATOR = ("noise", "plant", "sensors", "operator", "loop", "lane_main")
+_SIMULATOR = ("noise", "plant", "sensors", "operator", "loop", "replay", "lane_main")
 _BANNER = "import sys; print(sys.version, sys.implementation[1])"
 
 
@@ -59,7 +59,18 @@ def run(job: dict[str, Any], lane: str, progress: Callable[[float], None] | None
     with tempfile.TemporaryDirectory(prefix="emery-lane-") as folder:
         tree = Path(folder) / "slot"
         build_slot(tree)
-        return _run_micropython(job, tree, Path(folder), progress)
+        rows_file = Path(folder) / "trace.bin"
+        facts = _far_end(tree, {**job, "kind": "simulation"}, rows_file, progress)
+        return Ran(rows_file.read_bytes(), facts, interpreter())
+
+
+def replay(tree: Path, settings: bytes, pass_record: bytes, records: Path) -> dict[str, Any]:
+    """Replay recorded ticks under MicroPython, in a slot made by `build_slot`.
+
+    Returns what `emery.simulator.replay.replay` does.
+    """
+    job = {"kind": "replay", "settings": settings, "record": pass_record}
+    return _far_end(tree, job, records, None)
 
 
 def micropython() -> str:
@@ -109,19 +120,16 @@ def interpreter() -> str:
     return done.stdout.strip() or "MicroPython"
 
 
-def _run_micropython(
-    job: dict[str, Any],
-    tree: Path,
-    folder: Path,
-    progress: Callable[[float], None] | None,
-) -> Ran:
+def _far_end(
+    tree: Path, job: dict[str, Any], file: Path, progress: Callable[[float], None] | None
+) -> dict[str, Any]:
+    """Send a job to `lane_main` under MicroPython; its facts."""
     sent = dict(job)
     for key in ("settings", "record"):
         sent[key] = bytes(job.get(key, b"")).hex()
-    job_file = folder / "job.json"
-    rows_file = folder / "trace.bin"
+    job_file = file.with_suffix(".json")
     job_file.write_text(json.dumps(sent), encoding="utf-8")
-    arguments = command(tree, "emery.simulator.lane_main", str(job_file), str(rows_file))
+    arguments = command(tree, "emery.simulator.lane_main", str(job_file), str(file))
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -139,7 +147,8 @@ def _run_micropython(
         answer = process.stdout.read()
     if process.returncode or errors:
         raise LaneFailed("MicroPython ended with: " + " | ".join(errors or [answer.strip()]))
-    return Ran(rows_file.read_bytes(), json.loads(answer), interpreter())
+    facts: dict[str, Any] = json.loads(answer)
+    return facts
 
 
 def _program(name: str) -> str:

@@ -107,7 +107,7 @@ class World:
         board.sensor_supply_raw = sensors.supply_raw
         board.advance(self.tick_ms)
 
-    def inside(self) -> None:
+    def inside(self, keep_record) -> None:  # type: ignore[no-untyped-def]
         """One tick of the firmware, and a turn of its main loop when due."""
         app = self.app
         board = self.board
@@ -127,6 +127,8 @@ class World:
             record, 0, app.readings, app.command, app.argument, app.outputs,
             controller.treatment, controller.protection.fault,
         )
+        if keep_record is not None and not self.power_cuts:
+            keep_record(record)
         crc = crc32(record, self.crc)
         if ticks % self._state_every == 0:
             state.save(controller.parts, self._snapshot)
@@ -191,7 +193,7 @@ class World:
             raise ValueError(action)
 
 
-def run(job: dict, write, progress=None) -> dict:  # type: ignore[no-untyped-def]
+def run(job: dict, write, progress=None, keep_record=None) -> dict:  # type: ignore[no-untyped-def]
     """Run one job to its end.
 
     `job`: settings (compiled), seed, plant, sensors, operator (dicts of
@@ -199,7 +201,8 @@ def run(job: dict, write, progress=None) -> dict:  # type: ignore[no-untyped-def
     An event is (at_ms or -1, stroke or 0, after_ms, action, argument, value):
     at a time since power-on, or after the start of the operator's n-th stroke.
     `write(rows)` gets the trace, a whole number of rows at a time; `progress`
-    is called with the share done. Returns the facts that the trace lacks.
+    is called with the share done; `keep_record` gets the black-box record of
+    each tick, up to a power cut. Returns the facts that the trace lacks.
     """
     world = World(job)
     tick_ms = world.tick_ms
@@ -229,7 +232,7 @@ def run(job: dict, write, progress=None) -> dict:  # type: ignore[no-untyped-def
         time_ms += tick_ms
         if operator.strokes not in stroke_began_ms:
             stroke_began_ms[operator.strokes] = time_ms
-        world.inside()
+        world.inside(keep_record)
 
         world.write_row(rows, row_offset, time_ms)
         row_offset += ROW_BYTES

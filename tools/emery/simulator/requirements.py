@@ -54,7 +54,7 @@ METRICS = {
     "time_to_safe": Metric("ms", _worst("to_safe_ms")),
     "release_time": Metric("ms", _worst("release_ms")),
     "fault_peak": Metric("Pa", _worst("peak_pa")),
-    "effects": Metric("", lambda result: sum(count for _, count in result["effects"])),
+    "effects": Metric("", lambda result: sum(result["effects"].values())),
 }
 
 # Figures of METRICS' kind that must be zero in every scenario.

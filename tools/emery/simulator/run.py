@@ -154,7 +154,7 @@ def _result(
         "power_cuts": facts["power_cuts"],
         "commits": facts["commits"],
         "faults": [_fault(fault) for fault in figures.faults],
-        "effects": facts["effects"],
+        "effects": dict(facts["effects"]),
         "events": _events(facts),
         "state_names": list(treatment.STATES),
         "reason_names": list(treatment.REASONS),

@@ -1,0 +1,96 @@
+"""The same firmware, bit for bit, on real MicroPython.
+
+The unix port loads the firmware from .mpy with its heap capped. It is given
+what CPython recorded, and must come to the same ticks and the same CRC over
+inputs, outputs and the full state of every tick; and it runs a whole closed
+loop, plant and operator included, to the same treatment.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from emery.simulator import lanes, loop
+from emery.simulator.replay import replay
+from emery.simulator.run import prepare, scenario_names, simulate
+from firmware import black_box
+
+# Long enough for every scenario's fault, refused pass and budget to come early
+# in the treatment; `make test-long` replays everything.
+WINDOW_MS = 30_000
+
+
+@pytest.fixture(scope="session")
+def slot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The firmware and the models as .mpy, or a skip that says what is missing."""
+    tree = tmp_path_factory.mktemp("slot")
+    try:
+        lanes.build_slot(tree)
+        lanes.micropython()
+    except lanes.LaneMissing as missing:
+        pytest.skip(str(missing))
+    return tree
+
+
+def record(name: str, most_ms: int) -> tuple[bytes, bytes]:
+    """Compiled settings and the recorded ticks of a scenario on CPython."""
+    job, plan, _ = prepare(name)
+    job["duration_ms"] = min(most_ms, plan.duration_ms)
+    records = bytearray()
+    loop.run(job, lambda rows: None, None, records.extend)
+    return job["settings"], bytes(records)
+
+
+def check_replay(name: str, most_ms: int, slot: Path, folder: Path) -> None:
+    settings, records = record(name, most_ms)
+    here = replay(settings, b"", BytesIO(records))
+    assert here["ticks"] == len(records) // black_box.RECORD_BYTES > 0
+    assert here["first_difference"] == -1
+    file = folder / "records.bin"
+    file.write_bytes(records)
+    assert lanes.replay(slot, settings, b"", file) == here
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_recorded_inputs_replay_to_the_same_state(name: str, slot: Path, tmp_path: Path) -> None:
+    check_replay(name, WINDOW_MS, slot, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", scenario_names())
+def test_whole_scenarios_replay_to_the_same_state(name: str, slot: Path, tmp_path: Path) -> None:
+    check_replay(name, 10 * 3_600_000, slot, tmp_path)
+
+
+def test_a_changed_record_is_noticed(slot: Path, tmp_path: Path) -> None:
+    """The comparison itself: one wrong decision in a recording is found."""
+    settings, records = record("clogged_runaway", 10_000)
+    spoilt = bytearray(records)
+    tick = 900
+    spoilt[tick * black_box.RECORD_BYTES + black_box.RECORD_BYTES - 3] ^= 1  # the state
+    file = tmp_path / "records.bin"
+    file.write_bytes(spoilt)
+    assert replay(settings, b"", BytesIO(spoilt))["first_difference"] == tick
+    assert lanes.replay(slot, settings, b"", file)["first_difference"] == tick
+
+
+@pytest.mark.usefixtures("slot")
+@pytest.mark.parametrize("name", ["clogged_runaway", "power_cut_mid_pass"])
+def test_the_closed_loop_runs_there_too(name: str) -> None:
+    results = []
+    for lane in lanes.LANES:
+        result = simulate(name, lane=lane).result
+        assert result["passed"]
+        for own in ("lane", "interpreter", "wall_s", "reproduce"):
+            del result[own]
+        results.append(result)
+    assert results[0] == results[1]
+
+
+def test_an_error_over_there_is_told(slot: Path, tmp_path: Path) -> None:
+    job, _, _ = prepare("clogged_runaway")
+    file = tmp_path / "records.bin"
+    file.write_bytes(b"")
+    with pytest.raises(lanes.LaneFailed, match="SettingsError"):
+        lanes.replay(slot, job["settings"][:-1], b"", file)

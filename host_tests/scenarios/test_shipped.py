@@ -1,0 +1,50 @@
+"""Every shipped scenario holds, and comes out the same each time."""
+
+import pytest
+
+from emery.simulator.run import Run, scenario_names, simulate
+
+
+def missed(run: Run) -> list[str]:
+    """The requirements that did not hold, one line each."""
+    return [
+        f"{outcome['key']}: expected {outcome['expected']}, measured {outcome['measured']}"
+        f" (line {outcome['line']})"
+        for outcome in run.result["requirements"]
+        if not outcome["passed"]
+    ]
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_shipped_scenario_holds(name: str) -> None:
+    run = simulate(name)
+    assert not missed(run), "\n".join([*missed(run), run.result["reproduce"]])
+
+
+def test_the_hazards_that_must_be_covered_are() -> None:
+    assert {
+        "nominal_facial",
+        "neck_low_level",
+        "body_level_10",
+        "clogged_runaway",
+        "sensor_fails_mid_stroke",
+        "fourth_pass",
+        "never_lifts",
+        "footswitch_released_mid_stroke",
+        "power_cut_mid_pass",
+    } <= set(scenario_names())
+
+
+def test_the_same_seed_gives_the_same_treatment_and_another_seed_another() -> None:
+    first, again, other = (
+        simulate("clogged_runaway", seed=seed).result["crc"] for seed in (7, 7, 8)
+    )
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("name", ["clogged_runaway", "clogged_runaway_small_volume"])
+def test_the_runaway_is_caught_whatever_the_noise(name: str, seed: int) -> None:
+    run = simulate(name, seed=seed)
+    assert not missed(run), "\n".join([*missed(run), run.result["reproduce"]])
