@@ -1,0 +1,266 @@
+"""Every kind of mistake in a board or protocol file: the position, the key and
+the remedy of its message, and nothing but that message.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from emery.config.document import Document
+from emery.config.load import finished_board, finished_protocol
+from emery.config.problem import ConfigError, Problem
+from firmware.settings import Settings
+
+# Four lines before the line a mistake stands on.
+BOARD = '[board]\nname = "b"\nchip = "rp2040"\n\n'
+PROTECTION = BOARD + "[protection]\n"  # a mistake on line 6
+ZONE = (
+    '[protocol]\nname = "p"\n[[zone]]\nname = "nose"\nlevel = 5\nflow = "6 g/min"\n'
+    'passes = 3\npass_time = "90 s"\npass_crystals = "9 g"\n'
+)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    label: str
+    text: str
+    line: int
+    column: int
+    key: str
+    what: str
+    remedy: str
+
+
+def zone_with(old: str, new: str) -> str:
+    assert ZONE.count(old) == 1
+    return ZONE.replace(old, new)
+
+
+BOARD_MISTAKES = (
+    Mistake("above the range", PROTECTION + 'hard_limit = "50 kPa"', 6, 14,
+            "protection.hard_limit", '"50 kPa" is outside 20 to 45 kPa', "takes no other"),
+    Mistake("a hair above the range", PROTECTION + 'hard_limit = "45.0004 kPa"', 6, 14,
+            "protection.hard_limit", "outside 20 to 45 kPa", "in that range"),
+    Mistake("above, in another unit", PROTECTION + 'hard_limit = "14 inHg"', 6, 14,
+            "protection.hard_limit", '"14 inHg" is outside 20 to 45 kPa', "in that range"),
+    Mistake("negative vacuum", PROTECTION + 'hard_limit = "-40 kPa"', 6, 14,
+            "protection.hard_limit", '"-40 kPa" is outside', "without the minus sign"),
+    Mistake("another dimension", PROTECTION + 'hard_limit = "250 ms"', 6, 14,
+            "protection.hard_limit", '"250 ms" is a time', "value is for this key"),
+    Mistake("metres for minutes", BOARD + '[treatment]\nsession = "30 m"', 6, 11,
+            "treatment.session", '"30 m" is a length', '"30 min"'),
+    Mistake("wrong case of a unit", PROTECTION + 'hard_limit = "40 kpa"', 6, 14,
+            "protection.hard_limit", 'unknown unit "kpa"', 'Write "40 kPa"'),
+    Mistake("spaced unit", PROTECTION + 'hard_limit = "11 in Hg"', 6, 14,
+            "protection.hard_limit", 'unknown unit "in Hg"', 'Write "11 inHg"'),
+    Mistake("unknown unit", PROTECTION + 'hard_limit = "40 apples"', 6, 14,
+            "protection.hard_limit", 'unknown unit "apples"', "one of these units"),
+    Mistake("an angle for a share", PROTECTION + 'soft_margin_part = "0.1 rad"', 6, 20,
+            "protection.soft_margin_part", 'unknown unit "rad"', "one of these units"),
+    Mistake("text without unit", PROTECTION + 'hard_limit = "45"', 6, 14,
+            "protection.hard_limit", '"45" has no unit', 'as in "45 kPa"'),
+    Mistake("bare number", PROTECTION + "hard_limit = 45", 6, 14,
+            "protection.hard_limit", "is the bare number 45", 'as in "20 kPa"'),
+    Mistake("bare decimal", PROTECTION + "hard_limit = 4.5e4", 6, 14,
+            "protection.hard_limit", "is the bare number 45000.0", "with its unit"),
+    Mistake("nan", PROTECTION + "hard_limit = nan", 6, 14,
+            "protection.hard_limit", "is the bare number nan", "with its unit"),
+    Mistake("nan in text", PROTECTION + 'hard_limit = "nan kPa"', 6, 14,
+            "protection.hard_limit", "does not begin with a number", "a number and its unit"),
+    Mistake("infinity in text", PROTECTION + 'hard_limit = "inf kPa"', 6, 14,
+            "protection.hard_limit", "does not begin with a number", "a number and its unit"),
+    Mistake("decimal comma", PROTECTION + 'hard_limit = "42,5 kPa"', 6, 14,
+            "protection.hard_limit", "has a decimal comma", "decimal point"),
+    Mistake("two decimal points", PROTECTION + 'hard_limit = "4.2.5 kPa"', 6, 14,
+            "protection.hard_limit", "cannot be read", "15 digits"),
+    Mistake("a flag", PROTECTION + "hard_limit = true", 6, 14,
+            "protection.hard_limit", "is the flag true", "with its unit"),
+    Mistake("a date", PROTECTION + "hard_limit = 2020-01-02", 6, 14,
+            "protection.hard_limit", "is the date or time 2020-01-02", "with its unit"),
+    Mistake("an array", PROTECTION + 'hard_limit = ["45 kPa"]', 6, 14,
+            "protection.hard_limit", "is an array", "with its unit"),
+    Mistake("a table for a value", BOARD + '[protection.hard_limit]\nvalue = "45 kPa"', 5, 13,
+            "protection.hard_limit", "is a table", "with its unit"),
+    Mistake("empty text", PROTECTION + 'hard_limit = ""', 6, 14,
+            "protection.hard_limit", '"" does not begin with a number', "a number and its unit"),
+    Mistake("rounds to zero", PROTECTION + 'soft_margin_part = "0.04 %"', 6, 20,
+            "protection.soft_margin_part", "would round to zero", "at least 0.1 %"),
+    Mistake("misspelt key", PROTECTION + 'hard_limt = "40 kPa"', 6, 1,
+            "protection.hard_limt", "is no known key", "Did you mean hard_limit?"),
+    Mistake("the firmware's name", PROTECTION + 'hard_limit_pa = "40 kPa"', 6, 1,
+            "protection.hard_limit_pa", "is no known key", "Did you mean hard_limit?"),
+    Mistake("key of another table", PROTECTION + 'pass_gap = "4 s"', 6, 1,
+            "protection.pass_gap", "is no known key", "belongs in [treatment]"),
+    Mistake("unheard-of key", PROTECTION + "zzz = 1", 6, 1,
+            "protection.zzz", "is no known key", "Remove it"),
+    Mistake("key above all tables", 'colour = "red"\n' + BOARD, 1, 1,
+            "colour", "is no known key", "Remove it"),
+    Mistake("misspelt table", BOARD + '[sensor]\nadc_reference = "3.3 V"', 5, 2,
+            "sensor", "is no known table", "Did you mean [sensors]?"),
+    Mistake("a value for a table", 'treatment = 3\n' + BOARD, 1, 13,
+            "treatment", "is the bare number 3", "Write [treatment]"),
+    Mistake("an array of tables for one", BOARD + '[[treatment]]\npass_gap = "4 s"', 5, 3,
+            "treatment", "is an array of tables", "Write [treatment], once"),
+    Mistake("no [board]", '[treatment]\npass_gap = "4 s"', 1, 1,
+            "board", "is missing", "Add [board] and its keys"),
+    Mistake("no name", '[board]\nchip = "esp32"', 1, 2,
+            "board.name", "is missing", 'Add name = "..." under [board]'),
+    Mistake("name is a number", '[board]\nname = 2\nchip = "esp32"', 2, 8,
+            "board.name", "is the bare number 2", "in double quotes"),
+    Mistake("name is blank", '[board]\nname = "  "\nchip = "esp32"', 2, 8,
+            "board.name", "is empty", "at least one character"),
+    Mistake("no chip", '[board]\nname = "b"', 1, 2,
+            "board.chip", "is missing", 'Add chip = "rp2040" under [board]'),
+    Mistake("unknown chip", '[board]\nname = "b"\nchip = "rp2400"', 3, 8,
+            "board.chip", '"rp2400" is not known', 'Did you mean "rp2040"?'),
+    Mistake("chip is a flag", '[board]\nname = "b"\nchip = false', 3, 8,
+            "board.chip", "is the flag false", "one of these"),
+    Mistake("inline table", BOARD + 'protection = { soft_time = "1 s" }', 5, 1,
+            "board.protection", "is no known table", "Remove it"),
+    Mistake("dotted key", 'protection.soft_time = "1 s"\n' + BOARD, 1, 24,
+            "protection.soft_time", '"1 s" is outside 20 to 200 ms', "in that range"),
+    Mistake("after accents", BOARD + '[protection] # é\n"hard_limit" = "é" # è', 6, 16,
+            "protection.hard_limit", '"é" does not begin with a number', "a number and its unit"),
+    Mistake("rule, both stated",
+            BOARD + '[regulator]\nhold_low = "80 %"\nhold_high = "70 %"', 6, 12,
+            "regulator.hold_low", '"80 %" must be below regulator.hold_high (70 %)', "Change"),
+    Mistake("rule on a default", BOARD + '[contact]\ncontact_on_vacuum = "2 kPa"', 5, 2,
+            "contact.contact_off_vacuum",
+            '"2.5 kPa" (its default) must be below contact.contact_on_vacuum (2 kPa)', "Change"),
+    Mistake("rule on the supply", BOARD + '[sensors]\nsensor_supply_divider = "15 %"', 6, 25,
+            "sensors.sensor_supply_divider", "puts the supply at 0.75 V", "Change"),
+)  # fmt: skip
+
+PROTOCOL_MISTAKES = (
+    Mistake("fourth pass", zone_with("passes = 3", "passes = 4"), 7, 10,
+            "zone 1.passes", "4 is outside 1 to 3", "firmware takes no other"),
+    Mistake("level 11", zone_with("level = 5", "level = 11"), 5, 9,
+            "zone 1.level", "11 is outside 1 to 10", "in that range"),
+    Mistake("level as text", zone_with("level = 5", 'level = "5"'), 5, 9,
+            "zone 1.level", 'is the text "5"', "a whole number, without quotes"),
+    Mistake("half a level", zone_with("level = 5", "level = 5.5"), 5, 9,
+            "zone 1.level", "is the bare number 5.5", "a whole number"),
+    Mistake("level is a flag", zone_with("level = 5", "level = true"), 5, 9,
+            "zone 1.level", "is the flag true", "a whole number"),
+    Mistake("negative flow", zone_with('"6 g/min"', '"-6 g/min"'), 6, 8,
+            "zone 1.flow", '"-6 g/min" is outside 0 to 20 g/min', "without the minus sign"),
+    Mistake("litres a minute", zone_with('"6 g/min"', '"6 L/min"'), 6, 8,
+            "zone 1.flow", "is a volume flow", 'Did you mean "6 g/min"?'),
+    Mistake("missing field", zone_with("level = 5\n", ""), 3, 3,
+            "zone 1.level", "is missing", "Add level = 1 under [[zone]]"),
+    Mistake("missing budget", zone_with('pass_time = "90 s"\n', ""), 3, 3,
+            "zone 1.pass_time", "is missing", 'Add pass_time = "5 s" under [[zone]]'),
+    Mistake("one [zone]", ZONE.replace("[[zone]]", "[zone]"), 3, 2,
+            "zone", "is a table", "Write [[zone]]"),
+    Mistake("no zone", '[protocol]\nname = "p"', 1, 1,
+            "zone", "is missing", "Add [[zone]] and its keys"),
+    Mistake("no [protocol]", ZONE.split("\n", 2)[2], 1, 1,
+            "protocol", "is missing", "Add [protocol]"),
+    Mistake("no zone name", zone_with('name = "nose"\n', ""), 3, 3,
+            "zone 1.name", "is missing", "under [[zone]]"),
+    Mistake("long name", zone_with('"nose"', '"left cheek and chin"'), 4, 8,
+            "zone 1.name", "has 19 characters", "Shorten it"),
+    Mistake("accented name", zone_with('"nose"', '"décolleté"'), 4, 8,
+            "zone 1.name", "other than plain characters", "without accents"),
+    Mistake("control character", zone_with('"nose"', r'"no\u0007se"'), 4, 8,
+            "zone 1.name", "other than plain characters", "without accents"),
+    Mistake("spaces around a name", zone_with('"nose"', '" nose"'), 4, 8,
+            "zone 1.name", "spaces at its ends", "Remove them"),
+    Mistake("long protocol name", zone_with('"p"', '"face of a grown-up"'), 2, 8,
+            "protocol.name", "has 18 characters", "Shorten it"),
+    Mistake("the same name twice", ZONE + ZONE.split("\n", 2)[2].replace("nose", "Nose"), 11, 8,
+            "zone 2.name", '"Nose" is already the zone on line 4', "another name"),
+    Mistake("misspelt zone key", ZONE + "pases = 2", 10, 1,
+            "zone 1.pases", "is no known key", "Did you mean passes?"),
+    Mistake("board table in a protocol", ZONE + "[board]", 10, 2,
+            "board", "is no known table", "Remove it"),
+    Mistake("too many zones",
+            ZONE + "".join(
+                ZONE.split("\n", 2)[2].replace("nose", f"n{number}") for number in range(17)
+            ), 115, 3,
+            "zone 17", "is one of 18 [[zone]]", "Remove 2 of them"),
+)  # fmt: skip
+
+
+def problems_of(mistake: Mistake, is_board: bool) -> tuple[Problem, ...]:
+    document = Document.from_bytes(mistake.text.encode(), "file.toml")
+    with pytest.raises(ConfigError) as caught:
+        if is_board:
+            finished_board(document)
+        else:
+            finished_protocol(document)
+    return caught.value.problems
+
+
+def assert_told(mistake: Mistake, problems: tuple[Problem, ...]) -> None:
+    assert len(problems) == 1, [problem.what for problem in problems]
+    problem = problems[0]
+    assert (problem.line, problem.column) == (mistake.line, mistake.column)
+    assert problem.key == mistake.key
+    assert mistake.what in problem.what
+    assert mistake.remedy in problem.remedy
+    assert problem.expected
+    assert problem.remedy.endswith((".", "?"))
+    rendered = problem.render()
+    assert rendered.startswith(f"file.toml:{mistake.line}:{mistake.column}  {mistake.key}:")
+    assert max(map(len, rendered.split("\n"))) <= 80
+    assert rendered.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("mistake", BOARD_MISTAKES, ids=lambda mistake: mistake.label)
+def test_mistake_in_a_board(mistake: Mistake) -> None:
+    assert_told(mistake, problems_of(mistake, is_board=True))
+
+
+@pytest.mark.parametrize("mistake", PROTOCOL_MISTAKES, ids=lambda mistake: mistake.label)
+def test_mistake_in_a_protocol(mistake: Mistake) -> None:
+    assert_told(mistake, problems_of(mistake, is_board=False))
+
+
+def test_the_bases_are_good() -> None:
+    finished_board(Document.from_bytes(BOARD.encode(), "file.toml"))
+    finished_protocol(Document.from_bytes(ZONE.encode(), "file.toml"))
+
+
+def test_all_mistakes_are_told_at_once_in_order() -> None:
+    text = (
+        '[board]\nname = ""\nchip = "rp2040"\n[protection]\nhard_limt = "1 kPa"\n'
+        'soft_time = "1 s"\nhard_limit = 3\n[treatment]\npass_gap = "4 kPa"\n[sensor]\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(text.encode(), "file.toml"))
+    assert [(problem.line, problem.key) for problem in caught.value.problems] == [
+        (2, "board.name"),
+        (5, "protection.hard_limt"),
+        (6, "protection.soft_time"),
+        (7, "protection.hard_limit"),
+        (9, "treatment.pass_gap"),
+        (10, "sensor"),
+    ]
+    assert str(caught.value) == caught.value.render()
+    assert sum(line.startswith("file.toml:") for line in str(caught.value).split("\n")) == 6
+
+
+def test_no_rule_is_judged_on_a_value_that_could_not_be_read() -> None:
+    text = BOARD + '[contact]\ncontact_on_vacuum = "2 kPa"\ncontact_off_vacuum = "1,5 kPa"\n'
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(text.encode(), "file.toml"))
+    assert [problem.key for problem in caught.value.problems] == ["contact.contact_off_vacuum"]
+
+
+def test_a_protocol_alone_is_judged_against_the_default_board(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # No level is too high for the defaults of today, so the hard limit is lowered.
+    original_init = Settings.__init__
+
+    def with_a_low_limit(settings: Settings) -> None:
+        original_init(settings)
+        setattr(settings, "hard_limit_pa", 25_000)  # noqa: B010 - a field of the table
+
+    monkeypatch.setattr(Settings, "__init__", with_a_low_limit)
+    with pytest.raises(ConfigError) as caught:
+        finished_protocol(Document.from_bytes(ZONE.encode(), "file.toml"))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.key) == (5, 9, "zone 1.level")
+    assert "5 sets 24 kPa" in problem.what

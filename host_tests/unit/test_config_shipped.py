@@ -1,0 +1,234 @@
+"""The shipped board and protocols, loading them together, and what a check of
+them prints.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from emery import slot
+from emery.config.board import CHIPS
+from emery.config.check import check
+from emery.config.document import Document
+from emery.config.load import finished_board, load, load_board, load_protocol
+from emery.config.problem import ConfigError
+from emery.config.quantity import text
+from emery.config.rows import SETTING_ROWS, ZONE_ROWS
+from firmware import limits
+from firmware.settings import SETTINGS, Settings, decode, encode
+
+CONFIGS = Path(slot.ROOT) / "board_configs"
+REFERENCE = CONFIGS / "pico_reference.toml"
+PROTOCOLS = sorted((CONFIGS / "protocols").glob("*.toml"))
+FACE = CONFIGS / "protocols" / "face.toml"
+NECK = CONFIGS / "protocols" / "neck.toml"
+BODY = CONFIGS / "protocols" / "body.toml"
+
+# Caps of the treatment rules: levels of face and neck, passes of the neck.
+FACE_LEVEL = 7
+NECK_LEVEL = 3
+NECK_PASSES = 2
+
+# An operator's strokes for one pass, and the pauses around it: the pass gap,
+# the turn to the next pass, part of a change of zone.
+STROKES_MS = 70_000
+PAUSES_MS = 20_000
+
+
+def test_each_setting_has_a_key_of_its_own() -> None:
+    assert [row.name for row in SETTING_ROWS] == [row[0] for row in SETTINGS]
+    places = [(row.table, row.key) for row in SETTING_ROWS]
+    assert len(set(places)) == len(places)
+    assert len({row.key for row in ZONE_ROWS}) == len(ZONE_ROWS)
+    tables = {row.table for row in SETTING_ROWS}
+    assert not tables & {"board", "protocol", "zone"}
+
+
+def test_keys_lose_the_unit_and_gain_the_kind_only_where_needed() -> None:
+    keys = {row.name: row.key for row in SETTING_ROWS}
+    assert keys["hard_limit_pa"] == "hard_limit"
+    assert keys["integral_permille_per_kpa_s"] == "integral"
+    assert keys["contact_on_pa"] == "contact_on_vacuum"
+    assert keys["contact_on_permille"] == "contact_on_part"
+    assert keys["contact_on_ms"] == "contact_on_time"
+
+
+def test_the_reference_states_every_setting() -> None:
+    assert load_board(REFERENCE).stated == {row.name for row in SETTING_ROWS}
+
+
+def test_the_reference_is_what_the_defaults_mean() -> None:
+    settings = load_board(REFERENCE).settings
+    values = {row.name: text(getattr(settings, row.name), row.unit) for row in SETTING_ROWS}
+    assert values == {row.name: text(row.default, row.unit) for row in SETTING_ROWS}
+
+
+def test_the_reference_tells_where_each_value_comes_from() -> None:
+    lines = REFERENCE.read_text(encoding="utf-8").split("\n")
+    for table, keys in tomllib.loads("\n".join(lines)).items():
+        for key in keys if table != "board" else ():
+            (line,) = [line for line in lines if line.startswith(f"{key} = ")]
+            assert re.search(r'"\s+# \S', line), line
+
+
+@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+def test_board_and_protocol_reach_the_device_whole(path: Path) -> None:
+    settings = load(REFERENCE, path)
+    on_device = decode(encode(settings))
+    assert vars(on_device).keys() == vars(settings).keys()
+    for row in SETTING_ROWS:
+        assert getattr(on_device, row.name) == getattr(settings, row.name)
+    assert on_device.protocol_name == settings.protocol_name == path.stem
+    assert len(on_device.zones) == len(settings.zones) > 0
+    for there, here in zip(on_device.zones, settings.zones, strict=True):
+        assert vars(there) == vars(here)
+
+
+def test_protocols_keep_to_the_caps() -> None:
+    face, neck, body = (load_protocol(path).zones for path in (FACE, NECK, BODY))
+    assert len(face) == 6
+    assert {zone.level for zone in face} == {4, 5, 6, FACE_LEVEL}
+    assert {zone.passes for zone in (*face, *body)} == {limits.PASSES_PER_ZONE}
+    assert {zone.level for zone in neck} == {NECK_LEVEL}
+    assert {zone.passes for zone in neck} == {NECK_PASSES}
+    assert {zone.level for zone in body} == {len(limits.LEVEL_VACUUM_PA)}
+
+
+@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+def test_budgets_leave_the_working_operator_alone(path: Path) -> None:
+    settings = load(REFERENCE, path)
+    for zone in settings.zones:
+        assert zone.pass_time_ms >= 1.2 * STROKES_MS
+        # Crystals never run out before the time does by more than a little,
+        # and never allow much more than the time does.
+        crystals_ms = zone.pass_crystals_mg * 60_000 / zone.flow_mg_min
+        assert 0.9 <= crystals_ms / zone.pass_time_ms <= 1.1
+    duration_ms = sum(zone.passes for zone in settings.zones) * (STROKES_MS + PAUSES_MS)
+    assert duration_ms <= settings.session_ms
+
+
+def test_the_face_takes_about_27_minutes() -> None:
+    passes = sum(zone.passes for zone in load_protocol(FACE).zones)
+    assert 26 * 60_000 <= passes * (STROKES_MS + PAUSES_MS) <= 28 * 60_000
+
+
+# Loading both ---------------------------------------------------------------
+
+
+def test_problems_of_both_files_are_told_together(tmp_path: Path) -> None:
+    board, protocol = tmp_path / "b.toml", tmp_path / "p.toml"
+    board.write_text('[board]\nname = "b"\nchip = "x"\n', encoding="utf-8")
+    protocol.write_text('[protocol]\nname = "p"\n', encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(board, protocol)
+    assert [(problem.file, problem.key) for problem in caught.value.problems] == [
+        (str(board), "board.chip"),
+        (str(protocol), "zone"),
+    ]
+
+
+def test_a_level_that_does_not_fit_the_board_is_told_in_the_protocol(tmp_path: Path) -> None:
+    board = tmp_path / "b.toml"
+    board.write_text(
+        '[board]\nname = "b"\nchip = "esp32"\n[protection]\nhard_limit = "33 kPa"\n',
+        encoding="utf-8",
+    )
+    load_board(board)
+    assert load(board, NECK).hard_limit_pa == 33_000
+    with pytest.raises(ConfigError) as caught:
+        load(board, FACE)
+    lines = FACE.read_text(encoding="utf-8").split("\n")
+    assert [(problem.file, problem.key) for problem in caught.value.problems] == [
+        (str(FACE), "zone 2.level"),
+        (str(FACE), "zone 3.level"),
+    ]
+    for problem in caught.value.problems:
+        assert lines[problem.line - 1][problem.column - 1] == "7"
+        assert "7 sets 30 kPa" in problem.what
+        assert "protection.hard_limit (33 kPa)" in problem.what
+
+
+def test_a_board_states_only_what_differs(tmp_path: Path) -> None:
+    board = tmp_path / "b.toml"
+    board.write_text(
+        '[board]\nname = "b"\nchip = "esp32"\n[timing]\ntick_period = "10 ms"\n', encoding="utf-8"
+    )
+    found = load_board(board)
+    assert (found.name, found.chip) == ("b", "esp32")
+    assert found.stated == {"tick_period_ms"}
+    assert found.settings.tick_period_ms == 10
+    assert found.settings.hard_limit_pa == Settings().hard_limit_pa
+    assert found.chip in CHIPS
+
+
+# Check ----------------------------------------------------------------------
+
+
+def test_check_tells_what_a_board_is() -> None:
+    report = check(REFERENCE)
+    assert (report.kind, report.name) == ("board", "Pico reference")
+    assert report.lines[0] == 'Board "Pico reference" (rp2040) is in order.'
+    assert report.lines[1].startswith(f"{len(SETTINGS)} of {len(SETTINGS)} settings stated")
+    assert any(line.split()[:3] == ["hard_limit", "45", "kPa"] for line in report.lines)
+    assert any(line.split()[:3] == ["session", "30", "min"] for line in report.lines)
+    assert max(map(len, report.lines)) <= 80
+
+
+def test_check_tells_what_differs(tmp_path: Path) -> None:
+    board = tmp_path / "b.toml"
+    board.write_text(
+        '[board]\nname = "b"\nchip = "rp2040"\n[protection]\nhard_limit = "12 inHg"\n',
+        encoding="utf-8",
+    )
+    lines = check(board).lines
+    assert lines[1] == f"1 of {len(SETTINGS)} settings stated, 1 of them other than the default."
+    assert "  protection.hard_limit: 40.637 kPa (default 45 kPa)" in lines
+
+
+@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+def test_check_lists_the_zones(path: Path) -> None:
+    report = check(path)
+    zones = load_protocol(path).zones
+    assert (report.kind, report.name) == ("protocol", path.stem)
+    assert max(map(len, report.lines)) <= 80
+    rows = report.lines[3 : 3 + len(zones)]
+    for zone, row in zip(zones, rows, strict=True):
+        assert row.startswith(zone.name)
+        assert text(limits.LEVEL_VACUUM_PA[zone.level - 1], "Pa") in row
+        assert text(zone.flow_mg_min, "mg/min") in row
+    size = len(encode(load(REFERENCE, path)))
+    assert f"{size} bytes compiled" in report.lines[-1]
+
+
+def test_the_widest_protocol_fits_80_columns(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(
+        '[protocol]\nname = "p"\n[[zone]]\nname = "left upper cheek"\nlevel = 10\n'
+        'flow = "19.999 g/min"\npasses = 3\npass_time = "179999 ms"\n'
+        'pass_crystals = "29999 mg"\n',
+        encoding="utf-8",
+    )
+    assert max(map(len, check(path).lines)) <= 80
+
+
+def test_check_refuses_a_file_that_is_neither(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("[bord]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="neither a board nor a protocol"):
+        check(path)
+
+
+# The technician's page ------------------------------------------------------
+
+
+def test_the_page_for_technicians_shows_what_really_happens() -> None:
+    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^ *```toml\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
+    board = re.sub(r"^   ", "", example, flags=re.MULTILINE)
+    finished_board(Document.from_bytes(board.encode(), "board_configs/my_board.toml"))
+    wrong = re.sub(r'hard_limit = ".*"', 'hard_limit = "50 kPa"', board)
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(wrong.encode(), "board_configs/my_board.toml"))
+    assert f"```\n{caught.value.render()}\n```" in page

@@ -1,0 +1,61 @@
+"""A board file: one device build, as what differs from the firmware's defaults.
+
+    [board]
+    name = "Clinic 2, pump replaced"
+    chip = "rp2040"
+
+    [protection]
+    hard_limit = "42 kPa"
+
+Every table, key, unit, range and default comes from the firmware's own table.
+"""
+
+from dataclasses import dataclass
+
+from emery.config.document import Document
+from emery.config.rows import SETTING_ROWS, Row
+from emery.config.table import Table
+from firmware.settings import Settings
+
+CHIPS = ("rp2040", "esp32")
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a board file says. `settings` has no zones yet; `stated` names the
+    settings that the file gives itself."""
+
+    name: str
+    chip: str
+    settings: Settings
+    stated: frozenset[str]
+    document: Document
+    tables: dict[str, Table]
+
+
+def read_board(document: Document) -> Board:
+    """The board in `document`. Problems are noted there, not raised."""
+    head = document.table("board", required=True)
+    name = chip = ""
+    if head.present:
+        name = head.text("name")
+        chip = head.choice("chip", CHIPS)
+    settings = Settings()
+    tables = {row.table: document.table(row.table) for row in SETTING_ROWS}
+    stated = set()
+    for row in SETTING_ROWS:
+        table = tables[row.table]
+        if table.has(row.key):
+            stated.add(row.name)
+        setattr(settings, row.name, row_value(table, row, row.default))
+    return Board(name, chip, settings, frozenset(stated), document, tables)
+
+
+def row_value(table: Table, row: Row, default: int | None) -> int:
+    """The value of a row of the firmware's table, required without a default."""
+    reason = "The firmware takes no other."
+    if row.unit:
+        return table.whole_quantity(
+            row.key, row.unit, low=row.low, high=row.high, default=default, reason=reason
+        )
+    return table.integer(row.key, low=row.low, high=row.high, default=default, reason=reason)

@@ -1,0 +1,108 @@
+"""What `emery config check FILE` prints: what the file is, that it is in
+order, and what it will mean on the skin, in the units people use.
+"""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+from emery.config import quantity
+from emery.config.board import Board
+from emery.config.document import Document
+from emery.config.load import finished_board, finished_protocol
+from emery.config.problem import COLUMNS, ConfigError, Problem
+from emery.config.protocol import Protocol
+from emery.config.rows import SETTING_ROWS, ZONE_ROWS
+from firmware.limits import LEVEL_VACUUM_PA
+from firmware.settings import compiled_length
+
+_PROTOCOL_TABLES = {"protocol", "zone"}
+_BOARD_TABLES = {"board"} | {row.table for row in SETTING_ROWS}
+
+# The tables that decide how hard and how long skin is treated.
+_KEY_TABLES = ("protection", "treatment")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A file in order. `kind` is "board" or "protocol"; `lines` fit 80 columns."""
+
+    kind: str
+    name: str
+    lines: list[str]
+
+
+def check(path: Path | str) -> Report:
+    """Check a board or protocol file, told apart by its tables.
+
+    Raises ConfigError with everything that is wrong in it.
+    """
+    document = Document.read(path)
+    keys = set(document.keys())
+    if keys & _PROTOCOL_TABLES:
+        protocol = finished_protocol(document)
+        return Report("protocol", protocol.name, _protocol_lines(protocol))
+    if keys & _BOARD_TABLES:
+        board = finished_board(document)
+        return Report("board", board.name, _board_lines(board))
+    raise ConfigError(
+        [
+            Problem(
+                document.file, 1, 1, "",
+                "is neither a board nor a protocol",
+                "[board], or [protocol] with its [[zone]] tables",
+                "Start from a file in board_configs/.",
+            )
+        ]
+    )  # fmt: skip
+
+
+def _board_lines(board: Board) -> list[str]:
+    values = {row.name: getattr(board.settings, row.name) for row in SETTING_ROWS}
+    changed = [row for row in SETTING_ROWS if values[row.name] != row.default]
+    lines = [
+        f'Board "{board.name}" ({board.chip}) is in order.',
+        f"{len(board.stated)} of {len(SETTING_ROWS)} settings stated, "
+        f"{len(changed)} of them other than the default.",
+    ]
+    for row in changed:
+        value = quantity.text(values[row.name], row.unit)
+        default = quantity.text(row.default, row.unit)
+        lines += _wrapped(f"  {row.table}.{row.key}: {value} (default {default})", 4)
+    for name in _KEY_TABLES:
+        lines += ["", f"[{name}]"]
+        for row in SETTING_ROWS:
+            if row.table == name:
+                value = quantity.text(values[row.name], row.unit)
+                lines += _wrapped(f"  {row.key:<20} {value:<9} {row.purpose}", 33)
+    return lines
+
+
+def _protocol_lines(protocol: Protocol) -> list[str]:
+    rows = [["zone", "vacuum", *(row.key for row in ZONE_ROWS)]]
+    for zone in protocol.zones:
+        vacuum = quantity.text(LEVEL_VACUUM_PA[zone.level - 1], "Pa")
+        fields = [quantity.text(getattr(zone, row.name), row.unit) for row in ZONE_ROWS]
+        rows.append([zone.name, vacuum, *fields])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        f'Protocol "{protocol.name}" is in order with the default board settings.',
+        "",
+    ]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(cells))
+    on_skin_ms = sum(zone.passes * zone.pass_time_ms for zone in protocol.zones)
+    crystals_mg = sum(zone.passes * zone.pass_crystals_mg for zone in protocol.zones)
+    bytes_compiled = compiled_length(len(protocol.zones))
+    lines += [
+        "",
+        f"At most {quantity.text(on_skin_ms, 'ms')} on skin and "
+        f"{quantity.text(crystals_mg, 'mg')} of crystals; {bytes_compiled} bytes compiled.",
+    ]
+    return lines
+
+
+def _wrapped(line: str, indent: int) -> list[str]:
+    return textwrap.wrap(line, COLUMNS, subsequent_indent=" " * indent, break_on_hyphens=False)

@@ -1,0 +1,120 @@
+"""Board and protocol files to the settings a board runs on.
+
+First every value is judged by itself; only when all are good, the rules
+between settings, which the firmware owns (`broken_rules`). A broken rule is
+told where the setting stands in the file, or, if it is at its default, at the
+table where it would be set.
+"""
+
+import re
+from pathlib import Path
+
+from emery.config import quantity
+from emery.config.board import Board, read_board
+from emery.config.document import Document
+from emery.config.problem import ConfigError, Problem
+from emery.config.protocol import Protocol, read_protocol
+from emery.config.rows import SETTING_ROWS, ZONE_ROWS
+from emery.config.table import Table
+from firmware.settings import UNIT_SUFFIXES, Settings, broken_rules
+
+_SETTING_ROWS = {row.name: row for row in SETTING_ROWS}
+_ZONE_ROWS = {row.name: row for row in ZONE_ROWS}
+_ZONE_FIELD = re.compile(r"zone ([0-9]+) (\w+)")
+_UNITS = "|".join(sorted((re.escape(unit) for unit, _ in UNIT_SUFFIXES if unit), key=len)[::-1])
+_AMOUNT = re.compile(rf"\b([0-9]+) ({_UNITS})(?![\w/])")
+
+
+def load(board_path: Path | str, protocol_path: Path | str) -> Settings:
+    """Checked settings with their zones, ready for `firmware.settings.encode`.
+
+    Raises one ConfigError with the problems of both files.
+    """
+    problems: list[Problem] = []
+    board: Board | None = None
+    protocol: Protocol | None = None
+    try:
+        board = load_board(board_path)
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        protocol = read_protocol(Document.read(protocol_path))
+        protocol.document.finish()
+    except ConfigError as error:
+        problems += error.problems
+        protocol = None
+    if board is None or protocol is None:
+        raise ConfigError(problems)
+    _join(board.settings, protocol)
+    return board.settings
+
+
+def load_board(path: Path | str) -> Board:
+    """A checked board, without zones. Raises ConfigError."""
+    return finished_board(Document.read(path))
+
+
+def finished_board(document: Document) -> Board:
+    """The checked board in `document`. Raises ConfigError."""
+    board = read_board(document)
+    if not document.troubled:
+        for field, rule in broken_rules(board.settings):
+            row = _SETTING_ROWS[field]
+            _note_rule(board.tables[row.table], field, rule, board.settings)
+    document.finish()
+    return board
+
+
+def load_protocol(path: Path | str) -> Protocol:
+    """A checked protocol, judged against the firmware's default settings.
+    Raises ConfigError."""
+    return finished_protocol(Document.read(path))
+
+
+def finished_protocol(document: Document) -> Protocol:
+    """The checked protocol in `document`. Raises ConfigError."""
+    protocol = read_protocol(document)
+    document.finish()
+    _join(Settings(), protocol)
+    return protocol
+
+
+def _join(settings: Settings, protocol: Protocol) -> None:
+    """Put the zones into `settings` and judge the rules that involve them."""
+    settings.protocol_name = protocol.name
+    settings.zones = protocol.zones
+    for field, rule in broken_rules(settings):
+        match = _ZONE_FIELD.fullmatch(field)
+        if match is None:
+            raise ValueError(f"no zone field {field}")
+        table = protocol.tables[int(match[1]) - 1]
+        row = _ZONE_ROWS[match[2]]
+        table.problem(
+            row.key,
+            f"{table.value(row.key)} {_said_in_keys(rule, settings)}",
+            "settings that fit together",
+            "Change this value, or the board's setting named here.",
+        )
+    protocol.document.finish()
+
+
+def _note_rule(table: Table, field: str, rule: str, settings: Settings) -> None:
+    row = _SETTING_ROWS[field]
+    value = quantity.text(getattr(settings, field), row.unit)
+    written = f'"{value}"' if table.has(row.key) else f'"{value}" (its default)'
+    table.problem(
+        row.key,
+        f"{written} {_said_in_keys(rule, settings)}",
+        "settings that fit together",
+        "Change this value or the one it does not fit.",
+    )
+
+
+def _said_in_keys(rule: str, settings: Settings) -> str:
+    """A rule in the words of the files: keys with their values for the
+    firmware's names, and amounts in the units people use."""
+    rule = _AMOUNT.sub(lambda match: quantity.text(int(match[1]), match[2]), rule)
+    for row in SETTING_ROWS:
+        value = quantity.text(getattr(settings, row.name), row.unit)
+        rule = re.sub(rf"\b{row.name}\b", f"{row.table}.{row.key} ({value})", rule)
+    return rule
