@@ -72,9 +72,9 @@ SETTINGS = (
     ("hard_limit_pa", "protection", "Pa", 20_000, limits.HARD_VACUUM_PA, limits.HARD_VACUUM_PA,
      TECHNICIAN, "vacuum that trips at once, latched"),
     ("soft_margin_pa", "protection", "Pa", 1_000, 5_000, 3_000, TECHNICIAN,
-     "over-vacuum: this much above the set vacuum (or the next line, if more)"),
+     "over-vacuum begins at least this much above the set vacuum"),
     ("soft_margin_permille", "protection", "permille", 0, 200, 100, TECHNICIAN,
-     "over-vacuum: this part of the set vacuum above it"),
+     "over-vacuum begins at least this part of the set vacuum above it"),
     ("soft_time_ms", "protection", "ms", 20, 200, 100, ENGINEER,
      "over-vacuum this long takes pump and crystals away"),
     ("soft_latch_ms", "protection", "ms", 200, 1_000, 500, ENGINEER,
@@ -84,21 +84,23 @@ SETTINGS = (
     ("disagreement_ms", "protection", "ms", 20, 200, 100, ENGINEER,
      "a larger difference this long is a fault"),
     ("contact_on_pa", "contact", "Pa", 2_000, 8_000, 3_000, TECHNICIAN,
-     "contact: vacuum above this (or the next line, if more)"),
+     "contact needs more vacuum than this"),
     ("contact_on_permille", "contact", "permille", 100, 500, 180, TECHNICIAN,
-     "contact: vacuum above this part of the set vacuum"),
+     "contact needs more than this part of the set vacuum, too"),
     ("contact_on_ms", "contact", "ms", 10, 200, 30, TECHNICIAN,
      "contact is believed after this long"),
     ("contact_off_pa", "contact", "Pa", 1_000, 6_000, 2_500, TECHNICIAN,
-     "lift: vacuum below this (or the next line, if more)"),
+     "less vacuum than this is a lift"),
     ("contact_off_permille", "contact", "permille", 50, 400, 150, TECHNICIAN,
-     "lift: vacuum below this part of the set vacuum"),
+     "less than this part of the set vacuum is a lift, too"),
     ("contact_off_ms", "contact", "ms", 10, 200, 80, TECHNICIAN,
      "lift is believed after this long"),
     ("stroke_ms", "contact", "ms", 100, 1_000, 300, ENGINEER,
      "a contact this long is a stroke"),
-    ("pass_gap_ms", "passes", "ms", 2_000, 10_000, 4_000, TECHNICIAN,
+    ("pass_gap_ms", "treatment", "ms", 2_000, 10_000, 4_000, TECHNICIAN,
      "off the skin this long after a stroke closes the pass"),
+    ("session_ms", "treatment", "ms", 60_000, limits.SESSION_MS, 1_800_000, TECHNICIAN,
+     "length of a session"),
     ("hold_low_permille", "regulator", "permille", 50, 900, 330, TECHNICIAN,
      "pump drive that holds level 1 on sealed skin"),
     ("hold_high_permille", "regulator", "permille", 100, 1000, 760, TECHNICIAN,
@@ -115,8 +117,6 @@ SETTINGS = (
      "crystal flow with the valve fully open"),
     ("band_pa", "feed", "Pa", 1_000, 8_000, 4_000, TECHNICIAN,
      "crystals flow only this close below the set vacuum"),
-    ("session_ms", "session", "ms", 60_000, limits.SESSION_MS, 1_800_000, TECHNICIAN,
-     "length of a session"),
 )
 
 # The fields of one zone, in the same form; every zone states them all.
@@ -241,7 +241,8 @@ def soft_margin_pa(settings: Settings, set_pa: int) -> int:
 def compiled_length(zone_count: int) -> int:
     """Bytes of compiled settings with this many zones."""
     zone_bytes = NAME_BYTES + 4 * len(ZONE_FIELDS)
-    return struct.calcsize(_HEADER) + 4 * len(SETTINGS) + NAME_BYTES + 1 + zone_count * zone_bytes + 4
+    fixed_bytes = struct.calcsize(_HEADER) + 4 * len(SETTINGS) + NAME_BYTES + 1 + 4
+    return fixed_bytes + zone_count * zone_bytes
 
 
 def encode(settings: Settings) -> bytes:

@@ -1,5 +1,7 @@
 """Every shipped scenario holds, and comes out the same each time."""
 
+from pathlib import Path
+
 import pytest
 
 from emery.simulator.run import Run, scenario_names, simulate
@@ -48,3 +50,28 @@ def test_the_same_seed_gives_the_same_treatment_and_another_seed_another() -> No
 def test_the_runaway_is_caught_whatever_the_noise(name: str, seed: int) -> None:
     run = simulate(name, seed=seed)
     assert not missed(run), "\n".join([*missed(run), run.result["reproduce"]])
+
+
+SLOW_BOARD = """
+[board]
+name = "10 ms tick on the other ADC"
+chip = "esp32"
+
+[timing]
+tick_period = "10 ms"
+
+[sensors]
+vacuum_a_divider = "50 %"
+vacuum_b_divider = "50 %"
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["clogged_runaway", "clogged_runaway_small_volume", "fourth_pass"]
+)
+def test_a_tick_of_10_ms_and_the_noisier_adc_hold_the_same(name: str, tmp_path: Path) -> None:
+    board = tmp_path / "slow.toml"
+    board.write_text(SLOW_BOARD)
+    run = simulate(name, board=board)
+    assert run.result["tick_ms"] == 10
+    assert not missed(run), "\n".join(missed(run))

@@ -16,7 +16,7 @@ from hal.contract import VENT_OPEN
 # "In band" is within this of the set vacuum. [E: regulation, +-2 kPa steady]
 IN_BAND_PA = 2_000
 # A vacuum below this lets go of the skin. [E]
-RELEASED_PA = 5_000
+SKIN_FREE_PA = 5_000
 _MG_MIN_MS = 60_000
 
 _MEASURED = (
@@ -156,7 +156,7 @@ def _fault(
     ):
         safe += 1
     released = safe
-    while released < len(times) and skin[released] >= RELEASED_PA:
+    while released < len(times) and skin[released] >= SKIN_FREE_PA:
         released += 1
     is_safe = safe < len(times)
     is_released = released < len(times)

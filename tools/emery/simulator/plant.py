@@ -24,6 +24,8 @@ parameters. SI units, except vacuum and pressure in Pa and crystals in mg/min.
 
 from math import sqrt
 
+from firmware import limits
+
 _GAS = 287.05  # J/(kg K), dry air
 _TEMPERATURE = 293.15  # K
 _CRITICAL = 0.52828  # critical pressure ratio of air
@@ -34,7 +36,8 @@ _SEALED_LOWEST = 0.15  # share of the mean leak that is always there
 
 # name, unit, lowest, highest, default, what it is and where it comes from
 PARAMETERS = (
-    ("atmosphere_pa", "Pa", 60_000.0, 108_000.0, 101_325.0, "air pressure at the site"),
+    ("atmosphere_pa", "Pa", limits.BAROMETER_LOW_PA, limits.BAROMETER_HIGH_PA, 101_325.0,
+     "air pressure at the site"),
     ("pump_free_flow_m3_s", "m^3/s", 1e-4, 1e-3, 5.0e-4,
      "free flow at full drive: 30 L/min; hobby builds report 15 as too weak [E]"),
     ("pump_ultimate", "", 0.5, 0.95, 0.80,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emery.config.load import load, load_protocol
+from emery.config.load import load, load_board, load_protocol
 from emery.simulator import analysis, lanes, requirements, scenario
 from emery.simulator.trace import Trace
 from firmware import faults, treatment
@@ -85,7 +85,7 @@ def prepare(
         "plant": plan.plant,
         "sensors": plan.sensors,
         "operator": plan.operator,
-        "adc": plan.adc,
+        "adc": load_board(board or plan.board).chip,
         "duration_ms": plan.duration_ms,
         "events": plan.events,
         "state_every": _STATE_EVERY,

@@ -65,7 +65,6 @@ class Scenario:
     about: str
     board: Path
     protocol: Path
-    adc: str
     duration_ms: int
     seed: int
     plant: dict[str, float]
@@ -98,7 +97,6 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
     protocol = _config_file(head, "protocol", "face", protocols, path)
     duration_ms = head.whole_quantity("duration", "ms", low=1_000, high=_LONGEST_MS)
     seed = head.integer("seed", low=0, default=1)
-    adc = head.choice("adc", ("rp2040", "esp32"), default="rp2040")
     plant_values = _parameters(document.table("plant"), plant.PARAMETERS)
     _read_altitude(document.table("plant"), plant_values)
     sensor_values = _parameters(document.table("sensors"), sensors.PARAMETERS)
@@ -112,7 +110,6 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
         about=about,
         board=board,
         protocol=protocol,
-        adc=adc,
         duration_ms=duration_ms,
         seed=seed,
         plant=plant_values,
