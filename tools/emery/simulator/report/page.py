@@ -1,0 +1,311 @@
+"""The page of the report: what is said in words, and where the plots go.
+
+Everything a reader must know stands in the page as text and tables, without
+any script; the plots below are drawn by `report.js` from the recording. Every
+word that comes from a result is escaped here, since names come from files
+that people write. A content security policy holds twice over what the page
+promises: only the two scripts written here run, and nothing is loaded.
+"""
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+from emery.simulator.report.recording import Recording
+from emery.simulator.report.views import View, around
+from emery.simulator.summary import clock, grams, kpa, share
+
+__all__ = ["page_html"]
+
+NOT_CLINICAL = (
+    "This is a simulation of the control firmware on a modelled device; "
+    "it makes no clinical claim."
+)
+
+
+def page_html(
+    result: Mapping[str, Any], recording: Recording, views: Sequence[View], plotly_script: str
+) -> str:
+    """The whole page as text.
+
+    `views` are the windows of time that get a button, the whole session
+    first; `plotly_script` is the source of plotly.js.
+    """
+    style = _asset("report.css")
+    script = _asset("report.js")
+    hashes = " ".join(_source_hash(text) for text in (script, plotly_script))
+    return Template(_asset("report.html")).substitute(
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'",
+        page_title=_text(f"{_verdict_word(result)}: {result['title']} - Emery"),
+        style=style,
+        title=_text(result["title"]),
+        about=_text(result["about"]),
+        not_clinical=_text(NOT_CLINICAL),
+        verdict=_verdict(result),
+        provenance=_provenance(result),
+        figures=_figures(result),
+        zones=_zones(result["zones"]),
+        faults=_faults(result["faults"]),
+        events=_events(result["events"]),
+        requirements=_requirements(result),
+        reproduce=_text(result["reproduce"]),
+        views="".join(_jump(view) for view in views),
+        fidelity=_text(_fidelity(recording)),
+        data=_script_safe_json(_page_data(result, recording)),
+        recording=b64encode(recording.blob).decode(),
+        plotly=b64encode(zlib.compress(plotly_script.encode())).decode(),
+        script=script,
+    )
+
+
+# Words and numbers ---------------------------------------------------------------
+
+
+def _asset(name: str) -> str:
+    return files("emery.simulator.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _source_hash(script: str) -> str:
+    """How a content security policy names the one script it allows."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+
+
+def _text(value: object) -> str:
+    return escape(str(value), quote=True)
+
+
+def _script_safe_json(value: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _moment(time_ms: int) -> str:
+    """Minutes and seconds to the millisecond: 65250 -> 1:05.250."""
+    return f"{clock(time_ms)}.{time_ms % 1000:03d}"
+
+
+def _duration(time_ms: int | None) -> str:
+    return "not reached" if time_ms is None else f"{time_ms} ms"
+
+
+def _verdict_word(result: Mapping[str, Any]) -> str:
+    return "PASSED" if result["passed"] else "FAILED"
+
+
+def _count(number: int, singular: str) -> str:
+    return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
+
+
+# Parts of the page ---------------------------------------------------------------
+
+
+def _verdict(result: Mapping[str, Any]) -> str:
+    requirements = result["requirements"]
+    failed = [_words(entry["key"]) for entry in requirements if not entry["passed"]]
+    if failed:
+        detail = f"{len(failed)} of {_count(len(requirements), 'requirement')} not met: "
+        detail += ", ".join(failed)
+    elif not requirements:
+        detail = "the scenario states no requirement"
+    elif len(requirements) == 1:
+        detail = "its one requirement is met"
+    else:
+        detail = f"all {len(requirements)} requirements are met"
+    word = _verdict_word(result)
+    return (
+        f'<p class="verdict {word.lower()}"><strong>{word}</strong>'
+        f"<span>{_text(detail)}</span></p>"
+    )
+
+
+def _provenance(result: Mapping[str, Any]) -> str:
+    interpreter = f"{result['interpreter']}, {result['lane']} lane, {result['wall_s']:.1f} s"
+    facts = (
+        ("Scenario", result["scenario"]),
+        ("Board", result["board"]),
+        ("Protocol", result["protocol"]),
+        ("Seed", result["seed"]),
+        ("Interpreter", interpreter),
+        ("Ticks", f"{result['ticks']} of {result['tick_ms']} ms"),
+        ("CRC of the run", result["crc"]),
+    )
+    return "".join(f"<div><dt>{_text(k)}</dt><dd>{_text(v)}</dd></div>" for k, v in facts)
+
+
+def _figures(result: Mapping[str, Any]) -> str:
+    faults = len(result["faults"])
+    figures = (
+        (clock(result["duration_ms"]), "simulated, min:s", f"ended {result['final_state']}"),
+        (
+            f"{kpa(result['peak_pa'])} kPa",
+            "highest vacuum at the skin",
+            f"hard limit {kpa(result['hard_limit_pa'])} kPa",
+        ),
+        (
+            clock(result["on_skin_ms"]),
+            "on the skin, min:s",
+            f"in {_count(result['strokes'], 'stroke')}",
+        ),
+        (
+            share(result["in_band_ms"], result["on_skin_ms"]),
+            "of that within 2 kPa of set",
+            f"{clock(result['in_band_ms'])} of {clock(result['on_skin_ms'])}",
+        ),
+        (
+            f"{grams(result['crystals_mg'])} g",
+            "of crystals used",
+            f"{grams(result['off_skin_mg'])} g off the skin",
+        ),
+        (
+            str(faults) if faults else "none",
+            "latched fault" if faults == 1 else "latched faults",
+            ", ".join(entry["code"] for entry in result["faults"][:2]) or "no trip",
+        ),
+    )
+    return "".join(
+        f"<div><b>{_text(value)}</b><span>{_text(label)}</span><small>{_text(note)}</small></div>"
+        for value, label, note in figures
+    )
+
+
+def _zone_row(zone: Mapping[str, Any]) -> str:
+    in_band_ms, on_skin_ms = zone["in_band_ms"], zone["on_skin_ms"]
+    percent = 100 * in_band_ms // on_skin_ms if on_skin_ms else 0
+    bar = f'<span class="share"><i style="width:{percent}%"></i></span>' if on_skin_ms else ""
+    cells = (
+        _text(zone["level"]),
+        f"{kpa(zone['set_pa'])} kPa",
+        _text(zone["passes_counted"]),
+        _text(zone["passes_made"]),
+        _text(zone["passes_allowed"]),
+        _text(zone["strokes"]),
+        clock(on_skin_ms),
+        f'{bar}<span class="percent">{share(in_band_ms, on_skin_ms)}</span>',
+        f"{kpa(zone['peak_pa'])} kPa",
+        f"{grams(zone['crystals_mg'])} g",
+    )
+    return (
+        f'<tr class="{"treated" if on_skin_ms else "untouched"}">'
+        f'<th scope="row">{_text(zone["name"])}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
+
+
+def _zones(zones: Sequence[Mapping[str, Any]]) -> str:
+    if not zones:
+        return '<p class="quiet">No zone was treated.</p>'
+    rows = "".join(_zone_row(zone) for zone in zones)
+    return (
+        '<div class="wide"><table class="zones"><thead><tr>'
+        '<th scope="col" rowspan="2">Zone</th><th scope="col" rowspan="2">Level</th>'
+        '<th scope="col" rowspan="2">Set</th>'
+        '<th scope="colgroup" colspan="3" class="group">Passes</th>'
+        '<th scope="col" rowspan="2">Strokes</th>'
+        '<th scope="col" rowspan="2">On skin<br><small>min:s</small></th>'
+        '<th scope="col" rowspan="2">Within<br>&plusmn;2 kPa</th>'
+        '<th scope="col" rowspan="2">Peak</th><th scope="col" rowspan="2">Crystals</th></tr>'
+        '<tr><th scope="col">counted</th><th scope="col">made</th>'
+        '<th scope="col">allowed</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _jump(view: View) -> str:
+    """A button that shows this window in the plots."""
+    return (
+        f'<button type="button" data-from="{view.from_ms}" data-to="{view.to_ms}">'
+        f"{_text(view.label)}</button>"
+    )
+
+
+def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
+    if not faults:
+        return '<p class="quiet">No fault latched.</p>'
+    cards = []
+    for fault in faults:
+        steps = "".join(f"<li>{_text(step)}</li>" for step in fault["fix"])
+        cards.append(
+            f'<article class="fault"><h3>{_text(fault["headline"])}</h3>'
+            f'<p class="code">{_text(fault["code"])} <span>fault {_text(fault["number"])}</span>'
+            f"{_jump(around('show', fault['at_ms']))}</p><dl>"
+            f"<div><dt>at</dt><dd>{_moment(fault['at_ms'])}</dd></div>"
+            f"<div><dt>outputs safe after</dt><dd>{_duration(fault['to_safe_ms'])}</dd></div>"
+            f"<div><dt>skin released after</dt><dd>{_duration(fault['release_ms'])}</dd></div>"
+            f"<div><dt>peak at the skin</dt><dd>{kpa(fault['peak_pa'])} kPa</dd></div></dl>"
+            f"<h4>What to do</h4><ol>{steps}</ol></article>"
+        )
+    return "".join(cards)
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> str:
+    if not events:
+        return ""
+    items = "".join(
+        f"<li>{_jump(around(_moment(event['at_ms']), event['at_ms']))}"
+        f"<span>{_text(event['text'])}</span></li>"
+        for event in events
+    )
+    return f'<h3 class="events-head">What the scenario did</h3><ul class="events">{items}</ul>'
+
+
+def _requirements(result: Mapping[str, Any]) -> str:
+    if not result["requirements"]:
+        return '<p class="quiet">The scenario states no requirement.</p>'
+    rows = "".join(
+        f'<tr class="{"met" if entry["passed"] else "missed"}">'
+        f'<th scope="row">{_text(_words(entry["key"]))}</th>'
+        f"<td>{_text(entry['expected'])}</td><td>{_text(entry['measured'])}</td>"
+        f"<td><b>{'passed' if entry['passed'] else 'FAILED'}</b></td>"
+        f"<td>{_text(entry['line'] or 'always')}</td></tr>"
+        for entry in result["requirements"]
+    )
+    return (
+        '<div class="wide"><table class="requirements"><thead><tr>'
+        '<th scope="col">Requirement</th><th scope="col">Expected</th>'
+        '<th scope="col">Measured</th><th scope="col">Verdict</th>'
+        '<th scope="col">Line</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+# What the plots need -------------------------------------------------------------
+
+
+def _fidelity(recording: Recording) -> str:
+    tick_ms = recording.directory["tick_ms"]
+    stride = recording.directory["stride"]
+    if stride == 1:
+        return f"Every {tick_ms} ms tick of the session is in this file; zoom in to see it."
+    return (
+        f"Every peak is kept: lowest and highest value of each {stride * tick_ms} ms, and "
+        f"every {tick_ms} ms tick near faults, events and the highest vacuum."
+    )
+
+
+def _page_data(result: Mapping[str, Any], recording: Recording) -> dict[str, Any]:
+    return {
+        "recording": recording.directory,
+        "zone_names": [zone["name"] for zone in result["zones"]],
+        "state_names": result["state_names"],
+        "reason_names": result["reason_names"],
+        "fault_names": result["fault_names"],
+        "hard_limit_pa": result["hard_limit_pa"],
+        "soft_margin_pa": result["soft_margin_pa"],
+        "soft_margin_permille": result["soft_margin_permille"],
+        "marks": [
+            *({"at_ms": f["at_ms"], "kind": "fault", "text": f["code"]} for f in result["faults"]),
+            *({"at_ms": e["at_ms"], "kind": "event", "text": e["text"]} for e in result["events"]),
+        ],
+    }
