@@ -12,6 +12,9 @@ from firmware.controller import Controller
 from firmware.settings import SettingsError, decode
 from hal.contract import COMMAND_NONE, COUNTER_MASK, Board, Outputs, Readings, StorageRefused
 
+_UNREADABLE = b"\xff"  # stands for a record that is damaged
+_ARGUMENT_HIGHEST = 255  # one byte in the black box
+
 
 class App:
     """Runs the firmware on one board.
@@ -27,6 +30,7 @@ class App:
         self.outputs = Outputs()
         self.refusal = ""
         self.error: object = None
+        self.refused_commits = 0
         self.controller: Controller | None = None
         # What the last tick took from the mailbox, for who records inputs.
         self.command = COMMAND_NONE
@@ -38,12 +42,17 @@ class App:
         except SettingsError as refused:
             self.refusal = str(refused)
             return
-        self.controller = Controller(settings, board.storage.load())
+        try:
+            record = board.storage.load()
+        except OSError:
+            record = _UNREADABLE
+        self.controller = Controller(settings, record)
         self.readings.committed_sequence = self.controller.passes.sequence
 
     def post(self, command: int, argument: int = 0) -> bool:
-        """Ask for one COMMAND_ in the next tick. False while one is waiting."""
-        if self._posted != COMMAND_NONE:
+        """Ask for one COMMAND_ in the next tick. False while one is waiting,
+        and for an argument outside 0 to 255."""
+        if self._posted != COMMAND_NONE or not 0 <= argument <= _ARGUMENT_HIGHEST:
             return False
         self._posted_argument = argument
         self._posted = command  # last: a tick may come in between
@@ -69,6 +78,7 @@ class App:
             self.outputs.make_safe()
             self.error = error
             controller.protection.latch(faults.INTERNAL)
+            controller.treatment.fail()
 
     def turn(self) -> None:
         """One turn of the main loop: advance, keep a keyframe, commit."""
@@ -85,13 +95,21 @@ class App:
         sensing = controller.sensing
         if (
             not self.outputs.are_safe()
-            or sensing.a.vacuum_pa > limits.RELEASED_PA
-            or sensing.b.vacuum_pa > limits.RELEASED_PA
+            or not _is_released(sensing.a.vacuum_pa)
+            or not _is_released(sensing.b.vacuum_pa)
         ):
             return
         sequence = controller.passes.sequence
+        record = storage.encode(controller.passes, controller.treatment, controller.protocol_mark)
         try:
-            self._board.storage.commit(storage.encode(controller.passes, controller.treatment))
-        except StorageRefused:
-            return  # the board saw less safety than we did: wait for a window
+            self._board.storage.commit(record)
+        except (StorageRefused, OSError):
+            # Tried again next turn; a pass that waits too long for it is a fault.
+            self.refused_commits += 1
+            return
         self.readings.committed_sequence = sequence
+
+
+def _is_released(vacuum_pa: int) -> bool:
+    """Nothing holds the skin, by a sensor that can be believed."""
+    return limits.SENSOR_FLOOR_PA < vacuum_pa <= limits.RELEASED_PA

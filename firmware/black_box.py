@@ -31,6 +31,7 @@ KEYFRAMES = const(3)
 AFTER_FAULT = const(80)
 
 _MS_MASK = const(0x1FFFFFFF)
+_COUNT_MASK = const(0x1FFFFFFF)
 _BYTE = const(0xFF)
 
 
@@ -71,7 +72,7 @@ class BlackBox:
         write_record(
             self.records, place, readings, command, argument, outputs, wish, fault
         )
-        self.ticks += 1
+        self.ticks = (self.ticks + 1) & _COUNT_MASK
         place += RECORD_BYTES
         self._place = place if place < RECORDS * RECORD_BYTES else 0
 
@@ -81,11 +82,13 @@ class BlackBox:
         ticks = self.ticks
         index = self._next_keyframe
         newest = self.keyframe_ticks[index - 1]
-        if self.is_stopped or (newest >= 0 and ticks - newest < KEYFRAME_TICKS):
+        if self.is_stopped or (
+            newest >= 0 and (ticks - newest) & _COUNT_MASK < KEYFRAME_TICKS
+        ):
             return
         self.keyframe_ticks[index] = -1
         state.save(parts, self.keyframes[index])
-        if self.ticks == ticks:
+        if self.ticks == ticks and not self.is_stopped:
             self.keyframe_ticks[index] = ticks
             self._next_keyframe = index + 1 if index + 1 < KEYFRAMES else 0
 
@@ -109,7 +112,10 @@ def write_record(
     wish: Treatment,
     fault: int,
 ) -> None:
-    """Write one record; masked, since stores truncate silently on the device."""
+    """Write one record; masked, since stores truncate silently on the device.
+
+    What the contract promises fits the form, so that a replay is exact.
+    """
     struct.pack_into(
         RECORD_FORM,
         buffer,

@@ -5,7 +5,7 @@ the order of `step`; the only things that look back are the level and the flow
 commanded in the tick before.
 """
 
-from firmware import gate, state, storage
+from firmware import faults, gate, state, storage
 from firmware.black_box import BlackBox
 from firmware.contact import Contact
 from firmware.crystal_feed import CrystalFeed
@@ -13,7 +13,7 @@ from firmware.passes import Passes
 from firmware.protection import Protection
 from firmware.self_test import SelfTest
 from firmware.sensing import Sensing
-from firmware.settings import Settings
+from firmware.settings import Settings, protocol_mark
 from firmware.treatment import Treatment
 from firmware.vacuum_regulator import VacuumRegulator
 from hal.contract import Outputs, Readings
@@ -31,7 +31,9 @@ class Controller:
         self.treatment = Treatment(settings, self.passes, self.self_test)
         self.vacuum_regulator = VacuumRegulator(settings)
         self.crystal_feed = CrystalFeed(settings)
-        self.record_was_intact = storage.restore(record, self.passes, self.treatment)
+        self.protocol_mark = protocol_mark(settings)
+        if not storage.restore(record, self.passes, self.treatment, self.protocol_mark):
+            self.protection.latch(faults.RECORD_DAMAGED)
         # Everything that changes from tick to tick, in a fixed order.
         self.parts = (
             self.sensing,
@@ -55,6 +57,7 @@ class Controller:
         sensing = self.sensing
         protection = self.protection
         contact = self.contact
+        passes = self.passes
         treatment = self.treatment
         regulator = self.vacuum_regulator
         feed = self.crystal_feed
@@ -63,10 +66,10 @@ class Controller:
         vacuum_pa = sensing.vacuum_pa
         protection.step(readings, treatment.level)
         contact.step(vacuum_pa, treatment.set_pa, dt_ms)
-        self.passes.step(contact, feed.flow_mg_min, dt_ms)
+        passes.step(contact, feed.flow_mg_min, dt_ms)
         treatment.step(readings, command, argument, sensing, protection)
         set_pa = treatment.set_pa
         regulator.step(set_pa, vacuum_pa, contact.on_skin, dt_ms)
         feed.step(treatment.flow_mg_min, set_pa, vacuum_pa, contact.on_skin)
-        gate.pass_through(treatment, protection, contact, regulator, feed, outputs)
+        gate.pass_through(treatment, protection, contact, passes, regulator, feed, outputs)
         self.black_box.record(readings, command, argument, outputs, protection, treatment)

@@ -21,6 +21,8 @@ BAROMETER = const(9)
 FOOTSWITCH_HELD = const(10)
 INTERNAL = const(11)
 MAIN_LOOP_SILENT = const(12)
+STORAGE = const(13)
+RECORD_DAMAGED = const(14)
 
 HIGH = "high"
 MEDIUM = "medium"
@@ -86,4 +88,12 @@ CATALOGUE = (
      "The main loop stopped advancing",
      ("Release the footswitch.",
       "If it returns, report it with the black box.")),
+    (STORAGE, "STORAGE", MEDIUM, EXIT_SELF_TEST,
+     "The pass could not be recorded, so it was not begun",
+     ("Release the footswitch and switch off and on.",
+      "If it returns, the flash is worn or full: have the board serviced.")),
+    (RECORD_DAMAGED, "RECORD_DAMAGED", MEDIUM, EXIT_SELF_TEST,
+     "The stored pass counts cannot be used; all passes count as spent",
+     ("End the session before treating anyone; the next one starts at zero.",
+      "If the protocol was not changed, have the board serviced.")),
 )

@@ -54,4 +54,4 @@ ZONES = const(16)  # zones of one protocol: room in the pass record
 # Liveness --------------------------------------------------------------------
 MAIN_LOOP_SILENCE_MS = const(250)  # the lease is not renewed beyond this
 TICK_LONGEST_MS = const(30)  # a longer tick was an overrun: two in a row trip
-TICKS_OVERRUN = const(2)
+RECORD_WAIT_MS = const(2_000)  # a pass record not committed by then is a fault [E]

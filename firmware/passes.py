@@ -7,8 +7,8 @@ closes when the operator says so, when the tip has been off the skin for
 spent. The last closing can be taken back (SAME PASS) until the next pass
 opens, while the budgets last.
 
-A pass that was opened but never saw a stroke is used again for its zone: a
-press of the footswitch by mistake costs no pass.
+A press of the footswitch by mistake costs no pass: without a stroke the gap
+does not close it, and it stays open for the next press.
 
 No zone gets more than its protocol's passes, nor more than the absolute limit,
 and nothing here can lower a count but the start of a new session.
@@ -48,7 +48,6 @@ class Passes:
         "session_is_open",
         "sequence",
         "opened",
-        "used",
         "zone_strokes",
         "zone_contact_ms",
         "zone_crystals_mg",
@@ -71,7 +70,6 @@ class Passes:
         self.session_is_open = 0
         self.sequence = 0  # of the pass record; a change asks for a commit
         self.opened = bytearray(limits.ZONES)  # passes of each zone
-        self.used = bytearray(limits.ZONES)  # the latest one saw a stroke
         self.zone_strokes = [0] * limits.ZONES
         self.zone_contact_ms = [0] * limits.ZONES
         self.zone_crystals_mg = [0] * limits.ZONES
@@ -86,8 +84,6 @@ class Passes:
             self._off_skin_ms = 0
             self.contact_ms += dt_ms
             self.zone_contact_ms[zone] += dt_ms
-            if contact.is_stroke:
-                self.used[zone] = 1
         elif self.strokes:
             self._off_skin_ms += dt_ms
         if contact.stroke_ended:
@@ -120,22 +116,16 @@ class Passes:
 
     def may_open(self) -> bool:
         """Does the chosen zone have a pass left?"""
-        zone = self.zone
-        opened = self.opened[zone]
-        if opened and not self.used[zone]:
-            return True
-        return opened < self._zones[zone].passes and opened < limits.PASSES_PER_ZONE
+        opened = self.opened[self.zone]
+        return opened < self._zones[self.zone].passes and opened < limits.PASSES_PER_ZONE
 
     def open_next(self) -> None:
         """Open the next pass of the chosen zone; the caller has asked
         `may_open`. Suction must wait until `sequence` is committed."""
-        zone = self.zone
-        if not self.opened[zone] or self.used[zone]:
-            if self.opened[zone] >= limits.PASSES_PER_ZONE:
-                return
-            self.opened[zone] += 1
-            self.used[zone] = 0
-            self._ask_for_commit()
+        if self.is_open or self.opened[self.zone] >= limits.PASSES_PER_ZONE:
+            return
+        self.opened[self.zone] += 1
+        self._ask_for_commit()
         self.is_open = 1
         self.closed_by = CLOSED_NOT
         self.strokes = 0
@@ -183,7 +173,6 @@ class Passes:
         self.closed_by = CLOSED_NOT
         for zone in range(limits.ZONES):
             self.opened[zone] = 0
-            self.used[zone] = 0
             self.zone_strokes[zone] = 0
             self.zone_contact_ms[zone] = 0
             self.zone_crystals_mg[zone] = 0

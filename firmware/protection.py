@@ -6,20 +6,22 @@ has passed. It is separate logic on the same core, not a separate channel; the
 hardware barriers behind it are what a board must add.
 
 The rules, each on both channels:
-- sensor supply: two consecutive samples outside its tolerance;
-- sensor range: two consecutive samples that no pump can make;
+- sensor supply: two samples in a row outside its tolerance, or more often
+  than every third;
+- sensor range: two samples in a row, or as often, that no pump can make;
 - hard limit: two consecutive raw samples at or above it trip in that tick;
 - over-vacuum: above the set vacuum by the margin for `soft_time_ms` takes pump
   and crystals away; for `soft_latch_ms` it latches, and the vent opens;
 - disagreement of the channels for `disagreement_ms`;
-- a tick that comes much too late, twice in a row;
+- a tick that comes much too late, twice in a row or as often;
 - a main loop that has stopped advancing.
 When several are broken in one tick, the first of this list is the one latched:
 it is the nearest to the cause (an open sensor also reads as over-vacuum).
 
 Thresholds are ratios of raw count to supply count in Q12 (16 Pa with the
 reference sensor), so that a sagging supply moves threshold and sample alike.
-More vacuum is a smaller ratio.
+More vacuum is a smaller ratio. A supply that reads out of its tolerance is
+taken as the highest tolerable one, which shows too much vacuum, not too little.
 """
 
 from micropython import const
@@ -32,11 +34,16 @@ _RATIO_BITS = const(12)
 _RATIO_HIGHEST = const(16_383)  # 4.0 in Q12: keeps the products below 2^30
 _PA_BITS = const(9)
 
+# Bad samples count up by two and good ones down by one, so that a contact that
+# flickers is found as well as one that is broken.
+_BAD = const(2)
+_BAD_LIMIT = const(4)
+
 
 class ChannelGuard:
     """Thresholds and sample counters of one vacuum sensor."""
 
-    STATE = ("over_samples", "range_samples", "is_soft", "vacuum_pa")
+    STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa")
 
     def __init__(self, settings: Settings, channel: str) -> None:
         self._zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
@@ -56,7 +63,7 @@ class ChannelGuard:
             _RATIO_BITS - _PA_BITS
         )
         self.over_samples = 0  # consecutive, at or above the hard limit
-        self.range_samples = 0  # consecutive, outside what a sensor can read
+        self.range_score = 0  # samples outside what a sensor can read
         self.is_soft = 0  # above the over-vacuum threshold in this sample
         self.vacuum_pa = 0  # for the comparison of the channels only
 
@@ -76,10 +83,10 @@ class ChannelGuard:
         else:
             self.over_samples = 0
         if ratio < self._ceiling_ratio or ratio > self._floor_ratio:
-            if self.range_samples < limits.HARD_SAMPLES:
-                self.range_samples += 1
-        else:
-            self.range_samples = 0
+            if self.range_score < _BAD_LIMIT:
+                self.range_score += _BAD
+        elif self.range_score > 0:
+            self.range_score -= 1
         self.is_soft = 1 if ratio < self._soft_ratios[level] else 0
         self.vacuum_pa = self._zero_pa - ((ratio * self._pa_per_ratio) >> _PA_BITS)
 
@@ -92,8 +99,8 @@ class Protection:
         "takes_suction",
         "soft_ms",
         "disagree_ms",
-        "supply_samples",
-        "late_ticks",
+        "supply_score",
+        "late_score",
         "silence_ms",
         "_main_turns",
     )
@@ -114,8 +121,8 @@ class Protection:
         self.takes_suction = 0  # 1: pump and crystals off, not latched
         self.soft_ms = 0
         self.disagree_ms = 0
-        self.supply_samples = 0
-        self.late_ticks = 0
+        self.supply_score = 0
+        self.late_score = 0
         self.silence_ms = 0  # since the main loop last advanced
         self._main_turns = 0
 
@@ -124,15 +131,12 @@ class Protection:
         dt_ms = readings.dt_ms
         supply_raw = readings.sensor_supply_raw
         if self._supply_low_raw <= supply_raw <= self._supply_high_raw:
-            self.supply_samples = 0
+            if self.supply_score > 0:
+                self.supply_score -= 1
         else:
-            if self.supply_samples < limits.HARD_SAMPLES:
-                self.supply_samples += 1
-            # The last tolerable ratio: thresholds must not follow a bad supply.
-            if supply_raw < self._supply_low_raw:
-                supply_raw = self._supply_low_raw
-            else:
-                supply_raw = self._supply_high_raw
+            if self.supply_score < _BAD_LIMIT:
+                self.supply_score += _BAD
+            supply_raw = self._supply_high_raw
         a = self.a
         b = self.b
         a.step(readings.vacuum_a_raw, supply_raw, level)
@@ -153,10 +157,10 @@ class Protection:
             self.disagree_ms = 0
 
         if dt_ms > limits.TICK_LONGEST_MS:
-            if self.late_ticks < limits.TICKS_OVERRUN:
-                self.late_ticks += 1
-        else:
-            self.late_ticks = 0
+            if self.late_score < _BAD_LIMIT:
+                self.late_score += _BAD
+        elif self.late_score > 0:
+            self.late_score -= 1
 
         if readings.main_turns != self._main_turns:
             self._main_turns = readings.main_turns
@@ -166,11 +170,11 @@ class Protection:
 
         if self.fault != faults.NONE:
             return
-        if self.supply_samples >= limits.HARD_SAMPLES:
+        if self.supply_score >= _BAD_LIMIT:
             self.fault = faults.SENSOR_SUPPLY
-        elif a.range_samples >= limits.HARD_SAMPLES:
+        elif a.range_score >= _BAD_LIMIT:
             self.fault = faults.SENSOR_A_RANGE
-        elif b.range_samples >= limits.HARD_SAMPLES:
+        elif b.range_score >= _BAD_LIMIT:
             self.fault = faults.SENSOR_B_RANGE
         elif a.over_samples >= limits.HARD_SAMPLES or b.over_samples >= limits.HARD_SAMPLES:
             self.fault = faults.OVER_VACUUM
@@ -178,7 +182,7 @@ class Protection:
             self.fault = faults.SOFT_OVER_VACUUM
         elif self.disagree_ms >= self._disagreement_ms:
             self.fault = faults.SENSOR_DISAGREEMENT
-        elif self.late_ticks >= limits.TICKS_OVERRUN:
+        elif self.late_score >= _BAD_LIMIT:
             self.fault = faults.TICK_OVERRUN
         elif self.silence_ms > limits.MAIN_LOOP_SILENCE_MS:
             self.fault = faults.MAIN_LOOP_SILENT
@@ -194,5 +198,5 @@ class Protection:
         self.fault = faults.NONE
         self.soft_ms = 0
         self.disagree_ms = 0
-        self.late_ticks = 0
+        self.late_score = 0
         self.silence_ms = 0

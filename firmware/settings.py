@@ -57,13 +57,13 @@ SETTINGS = (
      "part of the sensors' supply that reaches the ADC"),
     ("vacuum_a_zero_ppm", "sensors", "ppm", 500_000, 980_000, 920_000, TECHNICIAN,
      "channel A: output at zero vacuum, as a part of its supply"),
-    ("vacuum_a_span_pa", "sensors", "Pa", 60_000, 250_000, 130_685, TECHNICIAN,
+    ("vacuum_a_span_pa", "sensors", "Pa", 110_000, 250_000, 130_685, TECHNICIAN,
      "channel A: vacuum for an output change of the whole supply"),
     ("vacuum_a_divider_permille", "sensors", "permille", 300, 1000, 660, TECHNICIAN,
      "channel A: part of the output that reaches the ADC"),
     ("vacuum_b_zero_ppm", "sensors", "ppm", 500_000, 980_000, 920_000, TECHNICIAN,
      "channel B: output at zero vacuum, as a part of its supply"),
-    ("vacuum_b_span_pa", "sensors", "Pa", 60_000, 250_000, 130_685, TECHNICIAN,
+    ("vacuum_b_span_pa", "sensors", "Pa", 110_000, 250_000, 130_685, TECHNICIAN,
      "channel B: vacuum for an output change of the whole supply"),
     ("vacuum_b_divider_permille", "sensors", "permille", 300, 1000, 660, TECHNICIAN,
      "channel B: part of the output that reaches the ADC"),
@@ -134,6 +134,10 @@ ZONE_FIELDS = (
 )
 
 _HEADER = "<4sHH"
+
+# At the highest vacuum it must show, a sensor still gives this part of its
+# supply; a broken wire gives less. [E]
+_LEAST_OUTPUT_PPM = 50_000
 
 
 class SettingsError(Exception):
@@ -212,16 +216,30 @@ def broken_rules(settings: Settings) -> list:
                 ("vacuum_" + channel + "_divider_permille",
                  "is too small for this span: the ADC would see too little of the sensor")
             )
-        top_mv = settings.sensor_supply_mv * divider // 1000
-        top_mv = top_mv * (getattr(settings, "vacuum_" + channel + "_zero_ppm") // 100) // 10_000
+        # What the sensor gives at the ends of what it must be able to show.
+        zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
+        top_ppm = zero_ppm - limits.SENSOR_FLOOR_PA * 1_000_000 // span
+        top_mv = settings.sensor_supply_mv * divider * (top_ppm // 100) // 10_000_000
         if top_mv >= settings.adc_reference_mv:
             broken.append(
                 ("vacuum_" + channel + "_divider_permille",
-                 "puts zero vacuum at {} mV, above adc_reference_mv".format(top_mv))
+                 "puts the vented sensor at up to {} mV, above adc_reference_mv".format(top_mv))
+            )
+        if zero_ppm - limits.SENSOR_CEILING_PA * 1_000_000 // span < _LEAST_OUTPUT_PPM:
+            broken.append(
+                ("vacuum_" + channel + "_span_pa",
+                 "leaves the sensor no output at {} Pa, so that no trip could be seen".format(
+                     limits.SENSOR_CEILING_PA))
             )
     number = 0
+    names = []
     for zone in settings.zones:
         number += 1
+        if zone.name in names:
+            broken.append(
+                ("zone {} name".format(number), "is the name of another zone as well")
+            )
+        names.append(zone.name)
         set_pa = limits.LEVEL_VACUUM_PA[zone.level - 1]
         if set_pa + soft_margin_pa(settings, set_pa) >= settings.hard_limit_pa:
             broken.append(
@@ -230,6 +248,14 @@ def broken_rules(settings: Settings) -> list:
                      set_pa))
             )
     return broken
+
+
+def protocol_mark(settings: Settings) -> int:
+    """CRC-32 over the names of the zones in order: whose counts a record holds."""
+    mark = 0
+    for zone in settings.zones:
+        mark = crc32(zone.name.encode() + b"\x00", mark)
+    return mark
 
 
 def soft_margin_pa(settings: Settings, set_pa: int) -> int:

@@ -8,8 +8,8 @@
     READY, PAUSED, ZONE_DONE, TREATING -> COMPLETE -> STANDBY
     any -> FAULT -> SELF_TEST -> CHECKLIST
 
-Suction exists in TREATING alone. It starts only on a fresh press (seen
-released before), when the zone has a pass left, and when the record that
+Suction exists in TREATING alone. It starts only on a fresh press (a good while
+released before, then a while pressed), when the zone has a pass left, and when the record that
 counts this pass has been committed. Letting go of the footswitch ends it in
 the same tick. Every wish carries one reason.
 """
@@ -94,8 +94,10 @@ REASONS = (
     "a fault is latched",
 )
 
-# A press shorter than this is contact bounce; a release counts at once. [E]
+# A press shorter than this is contact bounce, and so is a release before a
+# press; what ends a treatment counts at once. [E]
 _PRESS_MS = const(30)
+_RELEASE_MS = const(50)
 
 
 class Treatment:
@@ -110,7 +112,9 @@ class Treatment:
         "session_ms",
         "confirmed",
         "_wants_suction",
+        "_recording_ms",
         "_pressed_ms",
+        "_released_ms",
         "_armed",
         "_after_test",
     )
@@ -127,8 +131,10 @@ class Treatment:
         self.session_ms = 0  # session time spent
         self.confirmed = 0  # checklist bits
         self._wants_suction = 0  # pressed; waiting for the record
+        self._recording_ms = 0  # how long
         self._pressed_ms = 0
-        self._armed = 0  # the footswitch was seen released
+        self._released_ms = 0
+        self._armed = 0  # the footswitch is, or was before this press, released
         self._after_test = STANDBY
 
     def step(
@@ -144,21 +150,26 @@ class Treatment:
         passes = self._passes
         held = readings.footswitch == SWITCH_PRESSED
         pressed = 0
-        if not held:
+        if held:
+            self._released_ms = 0
+            if self._armed:
+                self._pressed_ms += dt_ms
+                if self._pressed_ms >= _PRESS_MS:
+                    self._armed = 0
+                    pressed = 1
+        else:
             self._pressed_ms = 0
-            self._armed = 1
-        elif self._armed:
-            self._pressed_ms += dt_ms
-            if self._pressed_ms >= _PRESS_MS:
-                self._armed = 0
-                pressed = 1
+            if self._released_ms < _RELEASE_MS:
+                self._released_ms += dt_ms
+            else:
+                self._armed = 1
 
         state = self.state
         if protection.fault != faults.NONE:
             if state != FAULT:
                 passes.close(pass_states.CLOSED_BY_FAULT)
                 self._enter(FAULT, WHY_FAULT)
-            elif command == COMMAND_ACKNOWLEDGE and not held:
+            elif command == COMMAND_ACKNOWLEDGE and self._armed and not held:
                 if faults.CATALOGUE[protection.fault][3] == faults.EXIT_SELF_TEST:
                     protection.clear()
                     self._test_then(CHECKLIST)
@@ -190,7 +201,7 @@ class Treatment:
                 if pressed:
                     self._ask_for_suction()
                 elif self._wants_suction:
-                    self._await_record(readings, held)
+                    self._await_record(readings, held, protection)
                 elif not passes.is_open and not passes.may_open():
                     self._leave_pass()
             elif pressed:
@@ -203,14 +214,14 @@ class Treatment:
             elif pressed:
                 self._ask_for_suction()
             elif self._wants_suction:
-                self._await_record(readings, held)
+                self._await_record(readings, held, protection)
         elif state == CHECKLIST:
             if command == COMMAND_END:
                 passes.end_session()
                 self._enter(STANDBY, WHY_IDLE)
             else:
-                if command == COMMAND_CONFIRM:
-                    self.confirmed |= argument & CONFIRM_ALL
+                if command == COMMAND_CONFIRM and argument & (argument - 1) == 0:
+                    self.confirmed |= argument & CONFIRM_ALL  # one at a time
                 if self.confirmed == CONFIRM_ALL and not held:
                     if not passes.session_is_open:
                         passes.begin_session()
@@ -242,6 +253,10 @@ class Treatment:
             # FAULT with nothing latched, or no state at all: memory is wrong.
             protection.latch(faults.INTERNAL)
             self._enter(FAULT, WHY_FAULT)
+
+    def fail(self) -> None:
+        """The core has stopped for good: show FAULT, want nothing."""
+        self._enter(FAULT, WHY_FAULT)
 
     def _enter(self, state: int, reason: int) -> None:
         """Enter a state without suction; `_treat` is the only other way."""
@@ -279,14 +294,22 @@ class Treatment:
                 return
             passes.open_next()
         self._wants_suction = 1
+        self._recording_ms = 0
         self.reason = WHY_RECORDING
 
-    def _await_record(self, readings: Readings, held: bool) -> None:
-        if not held:
+    def _await_record(self, readings: Readings, held: bool, protection: Protection) -> None:
+        """Pressed: suction begins once the record of the open pass is kept."""
+        passes = self._passes
+        if not held or not passes.is_open:
             self._wants_suction = 0
             self.reason = WHY_WAITING
-        elif readings.committed_sequence == self._passes.sequence:
+        elif readings.committed_sequence == passes.sequence:
             self._treat()
+        elif self._recording_ms >= limits.RECORD_WAIT_MS:
+            protection.latch(faults.STORAGE)
+            self._enter(FAULT, WHY_FAULT)
+        else:
+            self._recording_ms += readings.dt_ms
 
     def _leave_pass(self) -> None:
         """The pass has closed: pause, or stay until another zone is chosen."""

@@ -60,7 +60,7 @@ class VacuumRegulator:
     def step(self, set_pa: int, vacuum_pa: int, on_skin: int, dt_ms: int) -> None:
         """One tick; `set_pa` 0 means no suction."""
         behind = (vacuum_pa << _SLOW_BITS) - self._slow
-        self._slow += behind * dt_ms // _RATE_MS
+        self._slow += behind * (dt_ms if dt_ms < _RATE_MS else _RATE_MS) // _RATE_MS
         if set_pa == 0:
             self.drive_permille = 0
             return

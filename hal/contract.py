@@ -31,6 +31,9 @@ RAW_FULL_SCALE = const(65535)
 # excess vacuum does harm [E: the design's reaction budget].
 LEASE_MS = const(50)
 
+# The longest `dt_ms` a board reports; a longer gap reads as this one.
+DT_HIGHEST_MS = const(250)
+
 # Wrapping counters given to the core (`main_turns`, `committed_sequence`).
 COUNTER_MASK = const(0xFFFF)
 
@@ -79,7 +82,7 @@ class Readings:
 
     def __init__(self) -> None:
         self.now_ms = 0  # ms since power-on; forward only, wraps at 2^29
-        self.dt_ms = 0  # ms since the tick before, storage gaps excused
+        self.dt_ms = 0  # 1..DT_HIGHEST_MS since the tick before, commits excused
         self.vacuum_a_raw = 0  # channel A, raw counts
         self.vacuum_b_raw = 0  # channel B, raw counts
         self.sensor_supply_raw = 0  # the sensors' supply, raw counts
@@ -132,8 +135,9 @@ class Storage:
         """Keep `record`.
 
         Only while the board's own outputs are safe; otherwise StorageRefused
-        and nothing is written. The board stops its tick meanwhile, drops the
-        ticks that fell due, and excuses the gap in the next `dt_ms`.
+        and nothing is written. OSError if the storage itself fails. The board
+        stops its tick meanwhile, drops the ticks that fell due, and excuses
+        the gap in the next `dt_ms`.
         """
         raise NotImplementedError
 
@@ -146,7 +150,7 @@ class Board:
       LEASE_MS, makes the board safe by itself, whatever Python does, and
       takes the power from the pump drive (not only its signal).
     - `sample` touches ADC and pins only, never a bus; it fills every field.
-    - `now_ms` never goes back, and `dt_ms` is at least 1.
+    - `now_ms` never goes back, and `dt_ms` is 1 to DT_HIGHEST_MS.
     - A restart never restores outputs.
     """
 

@@ -12,6 +12,7 @@ than they would have without it.
 from micropython import const
 
 from hal.contract import (
+    DT_HIGHEST_MS,
     FULL_PERMILLE,
     RAW_FULL_SCALE,
     SWITCH_PRESSED,
@@ -144,7 +145,7 @@ class MockBoard(Board):
         self._sampled_ms = self.now_ms
         self._excused_ms = 0
         readings.now_ms = self.now_ms & _NOW_MASK
-        readings.dt_ms = dt_ms if dt_ms > 0 else 1
+        readings.dt_ms = 1 if dt_ms < 1 else dt_ms if dt_ms < DT_HIGHEST_MS else DT_HIGHEST_MS
         readings.vacuum_a_raw = self.vacuum_a_raw
         readings.vacuum_b_raw = self.vacuum_b_raw
         readings.sensor_supply_raw = self.sensor_supply_raw
@@ -206,8 +207,10 @@ class MockBoard(Board):
         """Turn a fault of FAULTS on. KeyError for a name that is not there."""
         self._injected[fault_index(name)] = 1
         self._any_fault = True
-        self._frozen_a_raw = self.vacuum_a_raw
-        self._frozen_b_raw = self.vacuum_b_raw
+        if name == FAULTS[_A_FROZEN][0]:
+            self._frozen_a_raw = self.vacuum_a_raw
+        elif name == FAULTS[_B_FROZEN][0]:
+            self._frozen_b_raw = self.vacuum_b_raw
 
     def clear(self, name: str) -> None:
         """Turn a fault off again."""
@@ -266,7 +269,7 @@ class MockBoard(Board):
             readings.footswitch = SWITCH_RELEASED
         if injected[_TICK_LATE]:
             self.effects[_TICK_LATE] += 1
-            readings.dt_ms += _LATE_MS
+            readings.dt_ms = min(readings.dt_ms + _LATE_MS, DT_HIGHEST_MS)
 
     def _count(self, index: int, changed: bool) -> None:
         if changed:
