@@ -1,7 +1,7 @@
 """From a trace to figures: what was done to the skin, and how fast it ended.
 
-Everything is measured on the truth (the vacuum at the skin, the crystals at
-the tip), not on what the firmware believes.
+Vacuum, crystals, contact and strokes are the truth of the model, not what the
+firmware believes. Outputs are as commanded; a pass is one the device has open.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +17,8 @@ from hal.contract import VENT_OPEN
 IN_BAND_PA = 2_000
 # A vacuum below this lets go of the skin. [E]
 SKIN_FREE_PA = 5_000
+# A true contact this long is a stroke. [E: as the firmware's default]
+STROKE_MS = 300
 _MG_MIN_MS = 60_000
 
 _MEASURED = (
@@ -52,9 +54,9 @@ class ZoneFigures:
 class FaultFigures:
     """One latched fault: when, and what it took to be safe.
 
-    `to_safe_ms` runs from its onset (the hard limit truly crossed, or the last
-    event before it) to outputs commanded safe; `release_ms` from there to less
-    than 5 kPa at the skin, None if that was not reached.
+    Both times run from its onset: the hard limit truly crossed, or the last
+    event before it. `to_safe_ms` ends with outputs commanded safe, `release_ms`
+    with less than 5 kPa at the skin; None if there is no onset or no end.
     """
 
     number: int
@@ -75,6 +77,8 @@ class Figures:
     suction_without_pass_ms: int = 0
     crystals_without_contact_ms: int = 0
     unsafe_in_fault_ms: int = 0
+    crystals_after_lift_ms: int = 0
+    held_after_stop_ms: int = 0
     refused_presses: int = 0
 
 
@@ -83,7 +87,9 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
     columns = trace.columns
     tick_ms = trace.tick_ms
     figures = Figures([ZoneFigures() for _ in settings.zones])
-    before_on_skin = 0
+    contact_ms = 0
+    lifted_ms = 0
+    stopped_ms = 0
     before_refused = False
     for row in zip(*(columns[name] for name in _MEASURED), strict=True):
         skin_pa, set_pa, pump, feed, crystals, vent, contact = row[:7]
@@ -95,9 +101,19 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
             figure.on_skin_ms += tick_ms
             if abs(skin_pa - set_pa) <= IN_BAND_PA:
                 figure.in_band_ms += tick_ms
-            if not before_on_skin:
+            contact_ms += tick_ms
+            if contact_ms == STROKE_MS:
                 figure.strokes += 1
-        before_on_skin = on_skin
+        else:
+            contact_ms = 0
+        # How long crystals were still commanded after the tip was truly lifted.
+        lifted_ms = 0 if on_skin else lifted_ms + tick_ms
+        if feed and lifted_ms > figures.crystals_after_lift_ms:
+            figures.crystals_after_lift_ms = lifted_ms
+        # How long skin under the tip was held after the device had let go.
+        stopped_ms = 0 if vent != VENT_OPEN else stopped_ms + tick_ms
+        if on_skin and stopped_ms and skin_pa >= SKIN_FREE_PA:
+            figures.held_after_stop_ms = max(figures.held_after_stop_ms, stopped_ms)
         if crystals:
             if on_skin:
                 figure.crystals_mg_min_ms += crystals * tick_ms
@@ -165,6 +181,6 @@ def _fault(
         number=columns["fault"][index],
         at_ms=at_ms,
         to_safe_ms=times[safe] - onset_ms if is_safe and onset_ms is not None else None,
-        release_ms=times[released] - times[safe] if is_safe and is_released else None,
+        release_ms=times[released] - onset_ms if is_released and onset_ms is not None else None,
         peak_pa=max(window, default=0),
     )

@@ -35,6 +35,8 @@ PARAMETERS = (
     ("rest_ms", "ms", 500, 600_000, 6_000, "rest between passes"),
     ("zone_rest_ms", "ms", 500, 600_000, 10_000, "rest between zones"),
     ("reaction_ms", "ms", 50, 5_000, 400, "time to react to the panel"),
+    ("hold_on_ms", "ms", 0, 10_000, 1_000,
+     "time that the tip stays on the skin when the suction goes away"),
 )
 
 # How a pass is ended, and what is done about a fault.
@@ -89,7 +91,7 @@ class Operator:
         if state != self._seen_state:
             self._seen_state = state
             if state != treatment.TREATING:
-                self._wait_ms = self.reaction_ms
+                self._wait_ms = self.hold_on_ms if self.on_skin else self.reaction_ms
         if state == treatment.TREATING and self.footswitch:
             self._treat(zone, dt_ms)
         elif self._wait_ms > 0:
@@ -108,8 +110,9 @@ class Operator:
             self._decide(state, zone)
 
     def slip_off_footswitch(self) -> None:
-        """The foot leaves the switch, whatever the hand is doing."""
+        """The foot leaves the switch; the hand has not noticed yet."""
         self.footswitch = 0
+        self._wait_ms = self.hold_on_ms
 
     def _treat(self, zone: int, dt_ms: int) -> None:
         """Suction is on: stroke, lift, stroke, until the zone is covered."""

@@ -14,8 +14,10 @@ by bisection this is within 2 % (40 random plants, 9 s each).
 
 The pump is a straight line from its free flow to its ultimate vacuum, which
 scales with the barometer; its speed follows the drive above a dead-band with a
-lag. Crystals follow the valve with a lag, need vacuum to be carried, and reach
-the tip after the transport delay.
+lag. Crystals follow the valve with a lag and are carried to the tip by the air
+that the vacuum draws: fully above 8 kPa, less below, and with an open tip not
+at all, since the air is then slower than the 1.3 m/s that lift such grains.
+What is in the hose stays there and arrives with the next contact.
 
 Plain MicroPython, `+ - * / sqrt` only, so that every interpreter computes the
 same bits: powers and exponentials (altitude, air properties) come in as
@@ -66,7 +68,8 @@ _LINE_SQUARE = 2.0e9  # Pa s2/kg2: 0.7 kPa at 30 L/min [E]
 _NOZZLE_CD = 0.8
 _TIP_CD = 0.7
 _VENT_CD = 0.7
-_CARRY_PA = 8_000.0  # vacuum that carries the full crystal flow [E]
+_CARRY_PA = 8_000.0  # vacuum at the skin that carries the full crystal flow [E]
+_STALL_PA = 1_000.0  # below it the grains lie still: a fifth of the air's speed [E]
 _LOADING = 0.25 / 10_000.0  # nozzle air lost per mg/min of crystals: 25 % at 10 g/min [E]
 _LEAK_LAG_S = 0.2  # how fast the seal's leak wanders while the tip moves
 
@@ -91,8 +94,7 @@ class Plant:
         self._flow = 1e-5  # kg/s at the handpiece, in the last step
         self._valve = 0.0
         self._leak = 0.0  # wandering of the leak, standard deviation 1
-        self._delay = [0.0] * (int(self.feed_delay_s / tick_s + 0.5) + 1)
-        self._delay_at = 0
+        self._fill_hose()
 
     def __getattr__(self, name: str) -> float:
         # Parameters are set by name; this is reached only for a wrong one.
@@ -103,8 +105,16 @@ class Plant:
         for row in PARAMETERS:
             if row[0] == name:
                 setattr(self, name, value)
+                if name == "feed_delay_s":
+                    self._fill_hose()
                 return
         raise KeyError(name)
+
+    def _fill_hose(self) -> None:
+        """An empty hose as long as the delay: the flow that left the valve in
+        each tick until it reaches the tip."""
+        self._hose = [0.0] * (int(self.feed_delay_s / self._tick_s + 0.5) + 1)
+        self._hose_at = 0
 
     def run(self, pump_permille: int, feed_permille: int, vent_closed: int) -> None:
         """Run one tick with constant outputs."""
@@ -113,18 +123,19 @@ class Plant:
 
     def _run_crystals(self, feed_permille: int) -> None:
         self._valve += (feed_permille * 0.001 - self._valve) * self._tick_s / self.feed_lag_s
-        flow = self._valve * self.feed_full_mg_min
         skin_pa = self.skin_pa
-        if skin_pa < _CARRY_PA:
-            flow *= skin_pa / _CARRY_PA
-        delay = self._delay
-        at = self._delay_at
-        delay[at] = flow
+        if skin_pa < _STALL_PA:
+            self.crystals_mg_min = 0.0
+            return
+        carried = skin_pa / _CARRY_PA if skin_pa < _CARRY_PA else 1.0
+        hose = self._hose
+        at = self._hose_at
+        hose[at] = self._valve * self.feed_full_mg_min * carried
         at += 1
-        if at == len(delay):
+        if at == len(hose):
             at = 0
-        self._delay_at = at
-        arriving = delay[at]
+        self._hose_at = at
+        arriving = hose[at]
         self.crystals_mg_min = arriving if arriving > 1.0 else 0.0
 
     def _run_air(self, pump_permille: int, vent_closed: int) -> None:

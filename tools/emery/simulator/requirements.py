@@ -7,8 +7,9 @@
     peak_vacuum = "at most 47 kPa"          # at least, at most or exactly
 
 Some things must hold in every scenario and need not be written: no suction
-without an open pass, no crystals commanded without contact, safe outputs under
-a fault, no zone over its passes, and no pass made that was not counted.
+without an open pass, no crystals commanded without a contact that is believed,
+nor for long after a true lift, safe outputs under a fault, no zone over its
+passes, and no pass made that was not counted.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,10 @@ from emery.config import quantity
 from emery.config.quantity import QuantityError
 from emery.config.table import Table
 from firmware import faults, treatment
+
+# Crystals are commanded shut this long after a true lift at the latest. [E:
+# hazard of crystals off the skin]
+LONGEST_CRYSTALS_AFTER_LIFT_MS = 150
 
 _RELATIONS = ("at most", "at least", "exactly")
 
@@ -51,6 +56,8 @@ METRICS = {
     "off_skin_crystals": Metric("mg", lambda result: result["off_skin_mg"]),
     "refused_presses": Metric("", lambda result: result["refused_presses"]),
     "power_cuts": Metric("", lambda result: result["power_cuts"]),
+    "crystals_after_lift": Metric("ms", lambda result: result["crystals_after_lift_ms"]),
+    "held_after_stop": Metric("ms", lambda result: result["held_after_stop_ms"]),
     "time_to_safe": Metric("ms", _worst("to_safe_ms")),
     "release_time": Metric("ms", _worst("release_ms")),
     "fault_peak": Metric("Pa", _worst("peak_pa")),
@@ -119,6 +126,14 @@ def always() -> list[Requirement]:
     wanted = [
         Requirement(key, "none", 0, _zero(field, unit)) for key, unit, field in ALWAYS_ZERO
     ]
+    wanted.append(
+        Requirement(
+            "crystals_after_lift",
+            f"at most {LONGEST_CRYSTALS_AFTER_LIFT_MS} ms",
+            0,
+            _compare(METRICS["crystals_after_lift"], "at most", LONGEST_CRYSTALS_AFTER_LIFT_MS),
+        )
+    )
     wanted.append(Requirement("passes_within_limit", "no zone over its passes", 0, _within_limit))
     wanted.append(Requirement("passes_not_missed", "counted at least as made", 0, _not_missed))
     return wanted

@@ -150,6 +150,8 @@ def _result(
         "suction_without_pass_ms": figures.suction_without_pass_ms,
         "crystals_without_contact_ms": figures.crystals_without_contact_ms,
         "unsafe_in_fault_ms": figures.unsafe_in_fault_ms,
+        "crystals_after_lift_ms": figures.crystals_after_lift_ms,
+        "held_after_stop_ms": figures.held_after_stop_ms,
         "refused_presses": figures.refused_presses,
         "power_cuts": facts["power_cuts"],
         "commits": facts["commits"],

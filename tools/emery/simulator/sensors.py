@@ -7,7 +7,7 @@ error and noise, seen through a divider by the ADC of the board.
 The RP2040's ADC has four codes that are far too wide (512, 1536, 2560, 3584 of
 4095; DNL 8.9 LSB and noise about 1.1 LSB rms: pico-adc.markomo.me), between
 which its error runs back. The ESP32's ADC is read in whole millivolts, with
-noise estimated at 3.8 mV rms. [E]
+noise estimated at 3.8 mV rms, and sees at most 2450 mV (ESP-IDF ADC guide). [E]
 
 Plain MicroPython; one call a tick.
 """
@@ -25,10 +25,11 @@ PARAMETERS = (
     ("supply_v", "V", 3.0, 6.0, 5.0, "supply of the sensors"),
 )
 
-# ADC, counts of one code, noise in counts rms, DNL of the wide codes in codes
+# ADC, counts of one code, noise in counts rms, DNL of the wide codes in codes,
+# highest voltage it sees
 _ADCS = (
-    ("rp2040", 16.0, 17.6, 8.9),
-    ("esp32", _FULL_SCALE / 3300.0, 75.0, 0.0),
+    ("rp2040", 16.0, 17.6, 8.9, 3.3),
+    ("esp32", _FULL_SCALE / 3300.0, 75.0, 0.0, 2.45),
 )
 
 # The gauge: output over supply at zero vacuum, and change per Pa.
@@ -42,11 +43,12 @@ class Sensors:
     def __init__(self, parameters: dict, wiring: dict, adc: str, noise, tick_s: float) -> None:  # type: ignore[no-untyped-def]
         for row in PARAMETERS:
             setattr(self, row[0], parameters.get(row[0], row[4]))
-        for name, code, rms, wide in _ADCS:
+        for name, code, rms, wide, highest_v in _ADCS:
             if name == adc:
                 self._code = code
                 self._rms = rms
                 self._wide = wide
+                self._highest_v = highest_v
         self._noise = noise
         self._tick_s = tick_s
         self._reference_v = wiring["adc_reference_mv"] * 0.001
@@ -82,6 +84,8 @@ class Sensors:
         self.supply_raw = self._convert(volts * self._supply_divider)
 
     def _convert(self, volts: float) -> int:
+        if volts > self._highest_v:
+            volts = self._highest_v
         counts = volts / self._reference_v * _FULL_SCALE
         counts += self._rms * self.noise * self._noise.gauss()
         code = counts / self._code
