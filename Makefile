@@ -1,0 +1,94 @@
+# Everything a developer or a CI job runs. `make` alone lists the targets.
+#
+#   make simulate PYTHON=python3.13      another interpreter
+#   make test PYTEST_ARGS="-k settings"  part of the tests
+
+PYTHON ?= python3
+VENV ?= .venv
+SCENARIO ?= nominal_facial
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# What runs under MicroPython: the firmware, and the model of the world around it.
+DEVICE_CODE := firmware hal $(wildcard $(foreach name,noise plant sensors operator loop replay lane_main,\
+	tools/emery/simulator/$(name).py))
+# Stubs of MicroPython's modules, for type checking of the device code only.
+# They lie outside the environment's import path, because some of them carry
+# the names of CPython modules.
+STUBS := $(VENV)/micropython-stubs
+STUBS_PACKAGE := micropython-rp2-rpi_pico-stubs
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help simulate test test-long guards check lint types format constraints clean distclean
+.SUFFIXES:
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+simulate: $(READY) ## one 30-minute facial on the modelled device -> build/report.html
+	@$(BIN)/emery simulate $(SCENARIO) --report build/report.html
+
+test: check ## lint, types, then the fast tests, on CPython and on MicroPython
+	@mkdir -p build
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal --junit-xml build/junit.xml $(PYTEST_ARGS)
+
+test-long: check ## the same with the long tests and many more generated cases
+	@mkdir -p build
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal -m "" --hypothesis-profile nightly \
+		--junit-xml build/junit.xml $(PYTEST_ARGS)
+
+guards: $(READY) ## patch out each safety guard in a copy; a test must turn red
+	@$(BIN)/python host_tests/guards.py
+
+check: lint types ## ruff and mypy
+
+lint: $(READY)
+	@$(BIN)/ruff check --quiet .
+	@echo "ruff: no complaints"
+
+types: $(READY)
+	@echo "mypy, host code on CPython:"
+	@$(BIN)/mypy tools/emery host_tests
+	@echo "mypy, device code on MicroPython:"
+	@MYPYPATH=$(STUBS) $(BIN)/mypy --config-file tools/device_types.ini \
+		--custom-typeshed-dir $(STUBS) $(DEVICE_CODE)
+
+format: $(READY) ## sort imports and make the safe corrections of ruff
+	@$(BIN)/ruff check --fix .
+
+constraints: ## take the newest versions that pyproject.toml allows into constraints.txt
+	@rm -rf build/newest
+	@$(PYTHON) -m venv build/newest
+	@build/newest/bin/python -m pip --disable-pip-version-check install -qq \
+		-e '.[dev]' $(STUBS_PACKAGE)
+	@{ grep '^#' constraints.txt; build/newest/bin/python -m pip freeze --exclude-editable; } \
+		> build/constraints.txt
+	@rm -rf build/newest
+	@mv build/constraints.txt constraints.txt
+
+# The environment is made again from nothing whenever what it depends on has
+# changed, so that it never holds a package that nobody asked for.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) > /dev/null || { \
+		echo "make: there is no $(PYTHON). Install Python 3.11 or later, or name it:" \
+			"make PYTHON=python3.13" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: Python 3.11 or later is needed; $(PYTHON) is" \
+			"$$($(PYTHON) -V 2>&1). Name another: make PYTHON=python3.13" >&2; exit 2; }
+	@echo "Setting up $(VENV) with $$($(PYTHON) -V) (once; half a minute to a few minutes) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) > /dev/null || { rm -rf $(VENV); \
+		echo "make: $(PYTHON) cannot make an environment. On Debian and Ubuntu:" \
+			"apt install python3-venv" >&2; exit 2; }
+	@$(PIP) install -qq -c constraints.txt hatchling
+	@$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
+	@$(PIP) install -qq -c constraints.txt --target $(STUBS) $(STUBS_PACKAGE)
+	@touch $(READY)
+
+clean: ## remove build/
+	@rm -rf build
+
+distclean: clean ## remove build/ and the environment
+	@rm -rf $(VENV)

@@ -1,0 +1,324 @@
+"""The command `emery`: what can be asked, and how every answer ends.
+
+Exit codes: 0 passed, 1 a requirement failed, 2 bad input (or this machine
+lacks what was asked for, such as a MicroPython), 3 an internal error, 4 a
+device failed, 130 interrupted. Results go to stdout; errors and progress go to
+stderr, progress only to a terminal. With `--json` the JSON is alone on stdout.
+
+Each command imports what it needs when it runs, so that `emery --help` stays
+quick.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from emery import __version__
+from emery.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emery.simulator.batch import Outcome, Request
+
+DEFAULT_SCENARIO = "nominal_facial"
+
+app = typer.Typer(
+    name="emery",
+    help="Simulate, check and tune crystal microdermabrasion controllers.",
+    epilog="Exit codes: 0 passed, 1 a requirement failed, 2 bad input, 3 internal error, "
+    "4 device, 130 interrupted.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="Check board and protocol files.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+
+class Lane(StrEnum):
+    """The interpreter that runs the firmware."""
+
+    CPYTHON = "cpython"
+    MICROPYTHON = "micropython"
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; no traceback ever reaches a person."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a letter of a title is no error.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        from emery.crash import crash_message
+
+        _complain(crash_message(error))
+        sys.exit(ExitCode.INTERNAL)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.PASS)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        _write(f"emery {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            help=f"A shipped scenario (see --list) or a TOML file. Default: {DEFAULT_SCENARIO}.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="Run every shipped scenario.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="List the shipped scenarios.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="With --all: processes at once. Default: one for each processor.",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Start of the noise. Default: the scenario's.", show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a self-contained HTML page; with --all, one for each scenario into "
+            "this folder."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    junit: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Write JUnit XML as well.")
+    ] = None,
+    lane: Annotated[Lane, typer.Option(help="What runs the firmware.")] = Lane.CPYTHON,
+    board: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Board file in place of the scenario's."
+        ),
+    ] = None,
+    protocol: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Protocol file in place of the scenario's."
+        ),
+    ] = None,
+) -> None:
+    """Run the control firmware through a treatment on a modelled device."""
+    if list_them:
+        _list_scenarios(as_json)
+        return
+    from emery.simulator import batch
+
+    scenarios = _chosen_scenarios(scenario, every)
+    if jobs is not None and not every:
+        _refuse("-j runs scenarios side by side; give --all too")
+    reports = _report_files(report, scenarios, every)
+    requests = [
+        batch.Request(name, seed, lane.value, board, protocol, file)
+        for name, file in zip(scenarios, reports, strict=True)
+    ]
+    outcomes = _run(requests, jobs or _processors())
+    if junit is not None:
+        from emery.simulator.junit import junit_xml
+
+        try:
+            junit.parent.mkdir(parents=True, exist_ok=True)
+            junit.write_bytes(junit_xml(outcomes))
+        except OSError as error:
+            _refuse(f"cannot write {junit}: {error.strerror or error}; name another file")
+    if as_json:
+        _write(json.dumps(batch.document(outcomes), indent=1) + "\n")
+    _show(outcomes, as_json)
+    if report is not None and not as_json and not any(o.message for o in outcomes):
+        _write(f"report: {report}\n")
+    raise typer.Exit(batch.exit_code(outcomes))
+
+
+@config_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A board or protocol TOML file.")],
+) -> None:
+    """Check one file as the firmware's loader would, and say what is wrong where."""
+    from emery.config.check import check as check_file
+    from emery.config.document import ConfigError
+
+    try:
+        report = check_file(file)
+    except ConfigError as error:
+        _complain(error.render())
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
+    _write("".join(f"{line}\n" for line in report.lines))
+
+
+def _list_scenarios(as_json: bool) -> None:
+    from emery.simulator.run import SCHEMA, scenario_names
+
+    names = scenario_names()
+    if as_json:
+        _write(json.dumps({"schema": SCHEMA, "scenarios": names}) + "\n")
+    else:
+        _write("".join(f"{name}\n" for name in names))
+
+
+def _chosen_scenarios(scenario: str | None, every: bool) -> list[str]:
+    from emery.simulator.run import scenario_names
+
+    shipped = scenario_names()
+    if every:
+        if scenario is not None:
+            _refuse(f"give either a scenario or --all, not both ({scenario} is among them)")
+        return shipped
+    chosen = scenario or DEFAULT_SCENARIO
+    if chosen in shipped:
+        return [chosen]
+    if chosen.endswith(".toml") or os.sep in chosen or Path(chosen).exists():
+        if Path(chosen).is_file():
+            return [chosen]
+        _refuse(f"there is no scenario file {chosen}")
+    from difflib import get_close_matches
+
+    near = get_close_matches(chosen, shipped, n=1, cutoff=0.5)
+    _refuse(
+        f"there is no scenario {chosen!r}"
+        + (f"; did you mean {near[0]}?" if near else ".")
+        + f"\nShipped are: {', '.join(shipped)}."
+        + "\nName a scenario of your own by its file, ending in .toml."
+    )
+
+
+def _report_files(report: Path | None, scenarios: list[str], every: bool) -> list[Path | None]:
+    if report is None:
+        return [None for _ in scenarios]
+    if not every:
+        if report.is_dir():
+            _refuse(f"--report {report} is a folder; name a file, such as {report}/report.html")
+        return [report]
+    if report.suffix or report.is_file():
+        _refuse(f"with --all, --report names a folder for one page each; {report} is a file name")
+    return [report / f"{name}.html" for name in scenarios]
+
+
+def _run(requests: list["Request"], workers: int) -> list["Outcome"]:
+    """Run one here or many in processes, with a progress bar meanwhile."""
+    from emery.simulator import batch
+
+    with _progress(f"simulating {requests[0].scenario}" if len(requests) == 1 else "") as show:
+        if len(requests) == 1:
+            return [batch.run(requests[0], lambda part: show(part, ""))]
+        ended = 0
+
+        def finished(outcome: "Outcome") -> None:
+            nonlocal ended
+            ended += 1
+            show(ended / len(requests), f"{ended} of {len(requests)}: {outcome.scenario}")
+
+        return batch.run_all(requests, workers, finished)
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar on stderr if that is a terminal. Yields show(part, title)."""
+    console = _console(sys.stderr)
+    if not console.is_terminal:
+        yield lambda part, title: None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        console=console,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(title or "starting", total=1.0)
+
+        def show(part: float, title: str) -> None:
+            bar.update(task, completed=part)
+            if title:
+                bar.update(task, description=title)
+
+        yield show
+
+
+def _show(outcomes: list["Outcome"], as_json: bool) -> None:
+    """The summary to stdout; what went wrong in a single run to stderr."""
+    if not as_json and (len(outcomes) > 1 or outcomes[0].result is not None):
+        from emery.simulator.summary import print_summary
+
+        console = _console(sys.stdout)
+        with console.capture() as text:
+            print_summary(console, outcomes)
+        _write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
+    if as_json or len(outcomes) == 1:
+        for outcome in outcomes:
+            if outcome.message:
+                _complain(outcome.message)
+
+
+def _console(stream: object) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stream is sys.stderr, markup=False, highlight=False, emoji=False)
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _write(text: str) -> None:
+    """Print to stdout. A reader that has left (`| head`) is no error: the exit
+    code still says how the run ended."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Keeps the interpreter from failing on the same pipe when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(message: str) -> None:
+    print(message, file=sys.stderr)  # noqa: T201 - this is where errors go
+
+
+def _refuse(problem: str) -> NoReturn:
+    _complain(f"error: {problem}")
+    raise typer.Exit(ExitCode.BAD_INPUT)
