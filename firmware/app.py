@@ -29,7 +29,7 @@ class App:
         self.readings = Readings()
         self.outputs = Outputs()
         self.refusal = ""
-        self.error: object = None
+        self.error: Exception | None = None
         self.refused_commits = 0
         self.controller: Controller | None = None
         # What the last tick took from the mailbox, for who records inputs.

@@ -18,7 +18,7 @@ from micropython import const
 
 from firmware import limits
 from firmware.contact import Contact
-from firmware.settings import Settings
+from firmware.settings import Settings, Zone
 from hal.contract import COUNTER_MASK
 
 CLOSED_NOT = const(0)
@@ -106,7 +106,7 @@ class Passes:
         elif self._off_skin_ms >= self._gap_ms:
             self.close(CLOSED_BY_GAP)
 
-    def plan(self):  # type: ignore[no-untyped-def]
+    def plan(self) -> Zone:
         """The protocol's Zone that is chosen."""
         return self._zones[self.zone]
 

@@ -47,6 +47,7 @@ def restore(record: bytes, passes: Passes, treatment: Treatment, mark: int) -> b
     if not record:
         return True
     length = struct.calcsize(_FORM)
+    opened = bytes([limits.PASSES_PER_ZONE] * limits.ZONES)
     intact = (
         len(record) == length + 4
         and crc32(record[:length]) == struct.unpack_from("<I", record, length)[0]
@@ -57,11 +58,11 @@ def restore(record: bytes, passes: Passes, treatment: Treatment, mark: int) -> b
         passes.session = fields[1]
         passes.session_is_open = 1 if fields[2] else 0
         treatment.session_ms = fields[3] * 1000
-        opened = fields[4]
         if passes.session_is_open and fields[5] != mark:
             intact = False
+        else:
+            opened = fields[4]
     if not intact:
-        opened = bytes([limits.PASSES_PER_ZONE] * limits.ZONES)
         passes.session_is_open = 1
     for zone in range(limits.ZONES):
         passes.opened[zone] = min(opened[zone], limits.PASSES_PER_ZONE)

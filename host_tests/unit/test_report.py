@@ -324,7 +324,7 @@ def test_without_plotly_it_says_what_to_install(
     place: Path, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    with pytest.raises(ReportError, match=re.escape("pip install 'emery[report]'")):
+    with pytest.raises(ReportError, match=re.escape("pip install plotly")):
         write_report(place, result, Trace(10))
     assert not place.exists()
 

@@ -259,7 +259,10 @@ def in_order(settings: Settings) -> Settings:
     defaults = {row[0]: row[5] for row in SETTINGS}
     while broken := broken_rules(settings):
         field = broken[0][0]
-        if field.startswith("zone "):
+        if field.endswith(" name"):
+            zone = settings.zones[int(field.split()[1]) - 1]
+            zone.name = field  # such as "zone 3 name": no other zone has it
+        elif field.startswith("zone "):
             settings.zones[int(field.split()[1]) - 1].level = 1
         elif getattr(settings, field) != defaults[field]:
             setattr(settings, field, defaults[field])

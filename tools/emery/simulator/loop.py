@@ -211,7 +211,7 @@ def run(job: dict, write, progress=None, keep_record=None) -> dict:  # type: ign
     row_offset = 0
     time_ms = 0
     end_ms = -1
-    stroke_began_ms = {}
+    stroke_began_ms: dict = {}
     waiting = list(job["events"])
     happened = []
     operator = world.operator

@@ -70,7 +70,7 @@ def _plotly_script() -> str:
         offline = importlib.import_module("plotly.offline")
     except ModuleNotFoundError as error:
         raise ReportError(
-            "the report is drawn with Plotly, which is not installed: pip install 'emery[report]'"
+            "the report is drawn with Plotly, which is not installed: pip install plotly"
         ) from error
     script: str = offline.get_plotlyjs()
     return script
