@@ -29,7 +29,10 @@ _INSTALL = (
 )
 # What travels besides `firmware` and `hal`: the models and the loop.
 _SIMULATOR = ("noise", "plant", "sensors", "operator", "loop", "replay", "lane_main")
-_BANNER = "import sys; print('MicroPython', *sys.implementation[1][:3], sep='.')"
+# Its own version, and the commit it was built from.
+_BANNER = """import sys
+version = [str(part) for part in sys.implementation[1] if part != ""]
+print("MicroPython", ".".join(version[:3]), *version[3:], sys.version.split()[2])"""
 
 
 class LaneMissing(Exception):
@@ -120,7 +123,7 @@ def interpreter() -> str:
     done = subprocess.run(
         [micropython(), "-c", _BANNER], capture_output=True, text=True, check=False
     )
-    return done.stdout.strip().replace("MicroPython.", "MicroPython ") or "MicroPython"
+    return done.stdout.strip() or "MicroPython"
 
 
 def _far_end(
