@@ -10,7 +10,8 @@ from rich.console import Console
 
 from emery.exit_codes import ExitCode
 from emery.simulator.batch import Outcome
-from emery.simulator.summary import EVENTS_SHOWN, clock, grams, kpa, print_summary, share
+from emery.simulator.summary import EVENTS_SHOWN, print_summary
+from emery.simulator.wording import clock, grams, kpa, share
 
 
 def outcome(result: dict[str, Any]) -> Outcome:

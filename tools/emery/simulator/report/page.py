@@ -19,7 +19,7 @@ from typing import Any
 
 from emery.simulator.report.recording import Recording
 from emery.simulator.report.views import View, around
-from emery.simulator.summary import clock, grams, kpa, share
+from emery.simulator.wording import clock, grams, kpa, share
 
 __all__ = ["page_html"]
 
