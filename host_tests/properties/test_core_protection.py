@@ -1,0 +1,172 @@
+"""Protection over everything the settings and a converter can bring."""
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from firmware import faults, limits
+from firmware.protection import Protection
+from firmware.settings import Settings
+from hal.contract import RAW_FULL_SCALE, Readings
+from host_tests.bench import bench_settings, raw_at, readings_at, supply_raw, vacuum_of
+from host_tests.core_strategies import (
+    accepted_settings,
+    edges,
+    small,
+    steepest_settings,
+    watch,
+)
+
+RAW = edges(0, RAW_FULL_SCALE)
+SAMPLES = st.lists(
+    st.tuples(RAW, RAW, RAW, st.integers(0, 10), edges(1, 60), edges(0, 3)), min_size=1
+)
+
+
+def unit_pa(settings: Settings, channel: str) -> float:
+    """One step of protection's ratio, in Pa, and what rounding adds to it."""
+    span: int = getattr(settings, f"vacuum_{channel}_span_pa")
+    divider: int = getattr(settings, f"vacuum_{channel}_divider_permille")
+    return span * settings.sensor_supply_divider_permille / divider / 2**12 + 1.0
+
+
+@st.composite
+def supplied(draw: st.DrawFn) -> tuple[Settings, int]:
+    """Accepted settings, and a supply within its tolerance."""
+    settings = draw(accepted_settings())
+    tolerance = settings.sensor_supply_tolerance_permille / 1000
+    part = draw(st.floats(1 - tolerance, 1 + tolerance))
+    supply = supply_raw(settings, part)
+    low, high = supply_raw(settings, 1 - tolerance) + 2, supply_raw(settings, 1 + tolerance) - 2
+    return settings, min(max(supply, low), high, RAW_FULL_SCALE)
+
+
+def two_samples(settings: Settings, channel: str, raw: int, supply: int) -> list[int]:
+    """Faults after one and after two samples of `raw`, the other channel well."""
+    protection = Protection(settings)
+    readings = Readings()
+    readings.dt_ms = 5
+    readings.sensor_supply_raw = supply
+    for other in "ab":
+        well = round(raw_at(settings, other, 10_000, supply))
+        setattr(readings, f"vacuum_{other}_raw", raw if other == channel else well)
+    found = []
+    for turn in range(2):
+        readings.main_turns = turn
+        protection.step(readings, 0)
+        found.append(protection.fault)
+    return found
+
+
+@given(supplied(), st.sampled_from("ab"), st.integers(0, 60_000))
+def test_at_the_hard_limit_the_second_sample_trips(
+    board: tuple[Settings, int], channel: str, above_pa: int
+) -> None:
+    settings, supply = board
+    raw = int(raw_at(settings, channel, settings.hard_limit_pa + above_pa, supply))
+    assume(0 <= raw <= RAW_FULL_SCALE)
+    in_range = limits.SENSOR_CEILING_PA - 2 * unit_pa(settings, channel)
+    first, second = two_samples(settings, channel, raw, supply)
+    assert first == faults.NONE
+    assert second != faults.NONE
+    if vacuum_of(settings, channel, raw, supply) < in_range:
+        assert second == faults.OVER_VACUUM
+
+
+@given(supplied(), st.sampled_from("ab"), st.integers(0, 20_000))
+def test_below_the_hard_limit_nothing_trips(
+    board: tuple[Settings, int], channel: str, below_pa: int
+) -> None:
+    settings, supply = board
+    vacuum_pa = settings.hard_limit_pa - below_pa - unit_pa(settings, channel)
+    raw = int(raw_at(settings, channel, vacuum_pa, supply)) + 1
+    assume(0 <= raw <= RAW_FULL_SCALE)
+    assume(raw_at(settings, "a" if channel == "b" else "b", 10_000, supply) >= 0)
+    assume(vacuum_of(settings, channel, raw, supply) > 0)
+    assert two_samples(settings, channel, raw, supply) == [faults.NONE, faults.NONE]
+
+
+@given(supplied(), st.sampled_from("ab"), st.sampled_from((0, RAW_FULL_SCALE)))
+def test_a_broken_or_a_shorted_wire_is_always_found(
+    board: tuple[Settings, int], channel: str, raw: int
+) -> None:
+    # So every sensor that the rules accept can also show the hard limit.
+    settings, supply = board
+    if raw:  # above its nominal, a supply can lift good sensors to full scale
+        supply = min(supply, supply_raw(settings))
+    expected = faults.SENSOR_A_RANGE if channel == "a" else faults.SENSOR_B_RANGE
+    assert two_samples(settings, channel, raw, supply) == [faults.NONE, expected]
+
+
+@given(accepted_settings(), SAMPLES, SAMPLES)
+def test_nothing_but_clear_takes_a_fault_back(
+    settings: Settings,
+    before: list[tuple[int, int, int, int, int, int]],
+    after: list[tuple[int, int, int, int, int, int]],
+) -> None:
+    protection = Protection(settings)
+    readings = Readings()
+    latched = faults.NONE
+    for number, sample in enumerate([*before, *after]):
+        (
+            readings.vacuum_a_raw,
+            readings.vacuum_b_raw,
+            readings.sensor_supply_raw,
+            level,
+            readings.dt_ms,
+            readings.main_turns,
+        ) = sample
+        if number == len(before):
+            protection.latch(faults.BAROMETER)
+        protection.step(readings, level)
+        if latched:
+            assert protection.fault == latched
+        latched = protection.fault
+    assert latched != faults.NONE
+
+
+@given(accepted_settings(), SAMPLES)
+def test_no_product_leaves_the_small_integers(
+    settings: Settings, samples: list[tuple[int, int, int, int, int, int]]
+) -> None:
+    protection = Protection(settings)
+    for part in (protection, protection.a, protection.b):
+        watch(part)
+    readings = Readings()
+    for a_raw, b_raw, supply, level, dt_ms, turns in samples:
+        readings.vacuum_a_raw = small(a_raw)
+        readings.vacuum_b_raw = small(b_raw)
+        readings.sensor_supply_raw = small(supply)
+        readings.dt_ms = small(dt_ms)
+        readings.main_turns = small(turns)
+        protection.step(readings, level)
+
+
+def test_not_even_at_the_steepest_slope_that_the_rules_allow() -> None:
+    for settings in steepest_settings():
+        protection = Protection(settings)
+        for part in (protection, protection.a, protection.b):
+            watch(part)
+        readings = readings_at(bench_settings())
+        for raw in (0, RAW_FULL_SCALE):
+            for supply in (0, RAW_FULL_SCALE, supply_raw(settings)):
+                readings.vacuum_a_raw = small(raw)
+                readings.sensor_supply_raw = small(supply)
+                protection.step(readings, 10)
+
+
+@given(supplied(), st.integers(1, 10), st.integers(-3_000, 3_000))
+def test_the_soft_limit_is_met_within_a_unit(
+    board: tuple[Settings, int], level: int, beyond_pa: int
+) -> None:
+    settings, supply = board
+    set_pa = limits.LEVEL_VACUUM_PA[level - 1]
+    margin_pa = max(settings.soft_margin_pa, set_pa * settings.soft_margin_permille // 1000)
+    raw = round(raw_at(settings, "a", set_pa + margin_pa + beyond_pa, supply))
+    assume(0 <= raw <= RAW_FULL_SCALE)
+    over_pa = vacuum_of(settings, "a", raw, supply) - set_pa - margin_pa
+    guard = Protection(settings).a
+    guard.step(raw, supply, level)
+    if over_pa >= unit_pa(settings, "a"):
+        assert guard.is_soft == 1
+    elif over_pa <= -1.0:
+        assert guard.is_soft == 0

@@ -1,0 +1,446 @@
+"""The mock keeps every promise of a board, and its faults do what they say."""
+
+import ast
+import inspect
+from collections.abc import Callable
+
+import pytest
+
+from emery import slot
+from hal import contract, mock
+from hal.contract import (
+    DT_HIGHEST_MS,
+    FULL_PERMILLE,
+    LEASE_MS,
+    RAW_FULL_SCALE,
+    SWITCH_PRESSED,
+    SWITCH_RELEASED,
+    VENT_CLOSED,
+    VENT_OPEN,
+    Board,
+    Outputs,
+    Readings,
+    Storage,
+    StorageRefused,
+)
+from hal.mock import FAULTS, MockBoard, MockStorage, PowerCut
+
+NAMES = [row[0] for row in FAULTS]
+
+
+def board_of() -> MockBoard:
+    board = MockBoard(MockStorage())
+    board.vacuum_a_raw = 40_000
+    board.vacuum_b_raw = 41_000
+    board.sensor_supply_raw = 33_000
+    return board
+
+
+def wanted(pump: int = 600, feed: int = 300, lease_ms: int = LEASE_MS) -> Outputs:
+    outputs = Outputs()
+    outputs.pump_permille = pump
+    outputs.feed_permille = feed
+    outputs.vent = VENT_CLOSED
+    outputs.lease_ms = lease_ms
+    return outputs
+
+
+def sampled(board: MockBoard) -> Readings:
+    readings = Readings()
+    board.sample(readings)
+    return readings
+
+
+def applied(board: MockBoard) -> tuple[int, int, int]:
+    return board.pump_permille, board.feed_permille, board.vent
+
+
+SAFE = (0, 0, VENT_OPEN)
+
+
+# The promises ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("promised", "kept"), [(Board, MockBoard), (Storage, MockStorage)], ids=["Board", "Storage"]
+)
+def test_the_mock_has_every_method_of_the_contract(promised: type, kept: type) -> None:
+    methods = {name for name, value in vars(promised).items() if inspect.isfunction(value)}
+    assert methods
+    for name in methods:
+        assert name in vars(kept), f"{kept.__name__} does not implement {name}"
+        assert inspect.signature(vars(kept)[name]) == inspect.signature(vars(promised)[name])
+
+
+def test_the_contract_itself_promises_without_doing() -> None:
+    tree = ast.parse((slot.ROOT / "hal" / "contract.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name in ("Board", "Storage"):
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef):
+                    assert isinstance(method.body[-1], ast.Raise)
+
+
+def test_the_fields_of_readings_and_outputs_are_all_named() -> None:
+    for kind in (Readings, Outputs):
+        assert set(kind.FIELDS) == set(vars(kind()))
+    assert all(getattr(Outputs(), name) == 0 for name in Outputs.FIELDS)
+    assert Outputs().are_safe()
+
+
+@pytest.mark.parametrize("field", ["pump_permille", "feed_permille", "vent"])
+def test_any_output_alone_is_not_safe(field: str) -> None:
+    outputs = Outputs()
+    setattr(outputs, field, 1)
+    assert not outputs.are_safe()
+    outputs.make_safe()
+    assert outputs.are_safe()
+    assert outputs.lease_ms == 0
+
+
+def test_a_new_board_is_safe() -> None:
+    board = board_of()
+    assert applied(board) == SAFE
+    assert board.is_safe()
+
+
+def test_drive_takes_effect_at_once() -> None:
+    board = board_of()
+    board.drive(wanted())
+    assert applied(board) == (600, 300, VENT_CLOSED)
+    assert not board.is_safe()
+
+
+def test_a_lease_that_is_not_renewed_runs_out() -> None:
+    board = board_of()
+    board.drive(wanted())
+    board.advance(LEASE_MS - 1)
+    assert applied(board) == (600, 300, VENT_CLOSED)
+    assert board.lease_expiries == 0
+    board.advance(1)
+    assert applied(board) == SAFE
+    assert board.lease_expiries == 1
+    board.advance(1_000)
+    assert board.lease_expiries == 1
+
+
+def test_a_lease_that_is_renewed_lasts() -> None:
+    board = board_of()
+    for _ in range(100):
+        board.drive(wanted())
+        board.advance(LEASE_MS - 1)
+        assert applied(board) == (600, 300, VENT_CLOSED)
+    assert board.lease_expiries == 0
+
+
+@pytest.mark.parametrize("lease_ms", [0, -1])
+def test_a_lease_given_back_is_safe_at_once(lease_ms: int) -> None:
+    board = board_of()
+    board.drive(wanted())
+    board.drive(wanted(lease_ms=lease_ms))
+    assert applied(board) == SAFE
+    board.advance(LEASE_MS)
+    assert board.lease_expiries == 0
+
+
+def test_make_safe_gives_the_lease_back() -> None:
+    board = board_of()
+    board.drive(wanted())
+    board.make_safe()
+    assert applied(board) == SAFE
+    board.advance(LEASE_MS)
+    assert board.lease_expiries == 0
+
+
+def test_sample_fills_every_field_but_the_two_of_the_app() -> None:
+    board = board_of()
+    board.advance(5)
+    board.footswitch = SWITCH_PRESSED
+    readings = Readings()
+    for name in Readings.FIELDS:
+        setattr(readings, name, -77)
+    board.sample(readings)
+    untouched = {name for name in Readings.FIELDS if getattr(readings, name) == -77}
+    assert untouched == {"main_turns", "committed_sequence"}
+    assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (40_000, 41_000)
+    assert (readings.sensor_supply_raw, readings.footswitch) == (33_000, SWITCH_PRESSED)
+    assert (readings.now_ms, readings.dt_ms, readings.barometer_pa) == (5, 5, 101_325)
+
+
+def test_dt_is_the_time_between_samples_from_1_to_its_highest() -> None:
+    board = board_of()
+    sampled(board)
+    board.advance(7)
+    assert sampled(board).dt_ms == 7
+    assert sampled(board).dt_ms == 1
+    board.advance(60)
+    board.excuse(45)
+    assert sampled(board).dt_ms == 15
+    board.advance(20)
+    assert sampled(board).dt_ms == 20
+    for gap_ms in (DT_HIGHEST_MS, DT_HIGHEST_MS + 1, 10**6):
+        board.advance(gap_ms)
+        assert sampled(board).dt_ms == DT_HIGHEST_MS
+
+
+def test_now_wraps_as_the_contract_says() -> None:
+    board = board_of()
+    board.advance(2**29 - 1)
+    assert sampled(board).now_ms == 2**29 - 1
+    board.advance(6)
+    readings = sampled(board)
+    assert (readings.now_ms, readings.dt_ms) == (5, 6)
+
+
+def test_the_barometer_grows_old_until_it_is_measured() -> None:
+    board = board_of()
+    board.advance(300)
+    assert sampled(board).barometer_age_ms == 300
+    board.measure_barometer()
+    board.advance(5)
+    assert sampled(board).barometer_age_ms == 5
+    board.advance(10**6)
+    board.advance(10**6)
+    assert sampled(board).barometer_age_ms <= 1_100_000
+
+
+# Storage -----------------------------------------------------------------------------
+
+
+def test_storage_outlives_its_board() -> None:
+    board = board_of()
+    assert board.storage.load() == b""
+    board.storage.commit(b"one")
+    store = board.storage
+    assert isinstance(store, MockStorage)
+    again = MockBoard(store)
+    assert again.storage.load() == b"one"
+    again.storage.commit(b"two")
+    assert store.record == b"two"
+    assert store.commits == 2
+
+
+def test_nothing_is_written_while_the_outputs_are_not_safe() -> None:
+    board = board_of()
+    board.storage.commit(b"one")
+    board.drive(wanted())
+    with pytest.raises(StorageRefused):
+        board.storage.commit(b"two")
+    assert board.storage.load() == b"one"
+    # The board's own outputs count, after lease and faults.
+    board.advance(LEASE_MS)
+    board.storage.commit(b"two")
+    assert board.storage.load() == b"two"
+
+
+def test_storage_of_no_board_refuses() -> None:
+    with pytest.raises(StorageRefused):
+        MockStorage().commit(b"one")
+
+
+def test_a_commit_takes_its_time() -> None:
+    board = board_of()
+    board.storage.commit(b"one")
+    assert board.pending_gap_ms == board.commit_ms > 0
+
+
+@pytest.mark.parametrize(("when", "kept"), [("before", b"one"), ("after", b"two")])
+def test_the_power_can_fail_in_a_commit(when: str, kept: bytes) -> None:
+    board = board_of()
+    store = board.storage
+    assert isinstance(store, MockStorage)
+    store.commit(b"one")
+    store.cut_power = when
+    with pytest.raises(PowerCut):
+        store.commit(b"two")
+    assert store.record == kept
+    store.commit(b"three")
+    assert store.record == b"three"
+
+
+# Faults -------------------------------------------------------------------------------
+
+
+def field(name: str) -> Callable[[MockBoard], int]:
+    def value(board: MockBoard) -> int:
+        found: int = getattr(sampled(board), name)
+        return found
+
+    return value
+
+
+# What to read, what it is without the fault, and what with it.
+READING_FAULTS = {
+    "vacuum_a_open": (field("vacuum_a_raw"), 40_000, 0),
+    "vacuum_a_short": (field("vacuum_a_raw"), 40_000, RAW_FULL_SCALE),
+    "vacuum_b_open": (field("vacuum_b_raw"), 41_000, 0),
+    "vacuum_b_short": (field("vacuum_b_raw"), 41_000, RAW_FULL_SCALE),
+    "sensor_supply_open": (field("sensor_supply_raw"), 33_000, 0),
+    "footswitch_stuck_pressed": (field("footswitch"), SWITCH_RELEASED, SWITCH_PRESSED),
+}
+
+
+@pytest.mark.parametrize("name", READING_FAULTS)
+def test_a_reading_is_spoilt_and_counted(name: str) -> None:
+    read, well, spoilt = READING_FAULTS[name]
+    board = board_of()
+    assert read(board) == well
+    assert board.effect(name) == 0
+    board.inject(name)
+    assert board.effect(name) == 0  # turning it on is no effect yet
+    for n in range(1, 4):
+        assert read(board) == spoilt
+        assert board.effect(name) == n
+    board.clear(name)
+    assert read(board) == well
+    assert board.effect(name) == 3
+
+
+@pytest.mark.parametrize("name", READING_FAULTS)
+def test_a_fault_that_changes_nothing_is_not_counted(name: str) -> None:
+    read, _, spoilt = READING_FAULTS[name]
+    board = board_of()
+    board.vacuum_a_raw = board.vacuum_b_raw = spoilt
+    board.sensor_supply_raw = 0
+    board.footswitch = SWITCH_PRESSED
+    board.inject(name)
+    assert read(board) == spoilt
+    assert board.effect(name) == 0
+
+
+@pytest.mark.parametrize("channel", "ab")
+def test_a_frozen_sensor_repeats_its_last_count(channel: str) -> None:
+    name = f"vacuum_{channel}_frozen"
+    read = field(f"vacuum_{channel}_raw")
+    other = field(f"vacuum_{'b' if channel == 'a' else 'a'}_raw")
+    board = board_of()
+    frozen = read(board)
+    board.inject(name)
+    assert read(board) == frozen
+    assert board.effect(name) == 0
+    board.vacuum_a_raw = board.vacuum_b_raw = 12_345
+    assert (read(board), other(board)) == (frozen, 12_345)
+    assert board.effect(name) == 2
+    board.clear(name)
+    assert read(board) == 12_345
+
+
+def test_a_frozen_sensor_stays_frozen_when_another_fault_is_injected() -> None:
+    board = board_of()
+    board.inject("vacuum_a_frozen")
+    board.vacuum_a_raw = 12_345
+    board.inject("tick_late")
+    assert sampled(board).vacuum_a_raw == 40_000
+
+
+def test_a_stuck_footswitch_reads_released() -> None:
+    board = board_of()
+    board.footswitch = SWITCH_PRESSED
+    board.inject("footswitch_stuck_released")
+    assert sampled(board).footswitch == SWITCH_RELEASED
+    assert board.effect("footswitch_stuck_released") == 1
+
+
+def test_a_silent_barometer_only_grows_older() -> None:
+    board = board_of()
+    board.inject("barometer_silent")
+    for n in range(1, 4):
+        board.advance(100)
+        board.measure_barometer()
+        assert sampled(board).barometer_age_ms == 100 * n
+        assert board.effect("barometer_silent") == n
+    board.clear("barometer_silent")
+    board.measure_barometer()
+    assert sampled(board).barometer_age_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("pump_stuck_full", (FULL_PERMILLE, 300, VENT_CLOSED)),
+        ("feed_stuck_open", (600, FULL_PERMILLE, VENT_CLOSED)),
+    ],
+)
+def test_a_stuck_drive_is_full_until_the_lease_ends(
+    name: str, full: tuple[int, int, int]
+) -> None:
+    board = board_of()
+    board.inject(name)
+    assert board.is_safe()
+    board.drive(wanted())
+    assert applied(board) == full
+    assert board.effect(name) == 1
+    everything = wanted(FULL_PERMILLE, FULL_PERMILLE)
+    board.drive(everything)
+    assert board.effect(name) == 1  # what was asked for anyway
+    # Asked to stop with the lease running, it does not.
+    board.drive(wanted(0, 0))
+    assert not board.is_safe()
+    assert board.effect(name) == 2
+    board.drive(Outputs())
+    assert board.is_safe()
+    board.drive(wanted())
+    board.advance(LEASE_MS)
+    assert board.is_safe()
+    board.drive(wanted())
+    board.make_safe()
+    assert board.is_safe()
+
+
+def test_a_late_tick_comes_40_ms_late() -> None:
+    board = board_of()
+    sampled(board)
+    board.inject("tick_late")
+    for n in range(1, 4):
+        board.advance(5)
+        assert sampled(board).dt_ms == 45
+        assert board.effect("tick_late") == n
+    board.advance(DT_HIGHEST_MS)
+    assert sampled(board).dt_ms == DT_HIGHEST_MS
+
+
+def test_refusing_storage_keeps_what_it_has() -> None:
+    board = board_of()
+    board.storage.commit(b"one")
+    board.inject("storage_refuses")
+    with pytest.raises(StorageRefused):
+        board.storage.commit(b"two")
+    assert board.storage.load() == b"one"
+    assert board.effect("storage_refuses") == 1
+
+
+def test_every_fault_of_the_catalogue_is_tried_here() -> None:
+    elsewhere = {
+        "vacuum_a_frozen",
+        "vacuum_b_frozen",
+        "barometer_silent",
+        "footswitch_stuck_released",
+        "pump_stuck_full",
+        "feed_stuck_open",
+        "tick_late",
+        "storage_refuses",
+    }
+    assert set(READING_FAULTS) | elsewhere == set(NAMES)
+    assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fault_is_known_by_its_place(name: str) -> None:
+    # The mock's own constants are those places.
+    board = board_of()
+    index = mock.fault_index(name)
+    board.inject(name)
+    assert board.is_injected(index)
+    assert [board.is_injected(n) for n in range(len(FAULTS))].count(True) == 1
+    board.clear(name)
+    assert not board.is_injected(index)
+
+
+def test_a_fault_that_does_not_exist_is_told_with_those_that_do() -> None:
+    with pytest.raises(KeyError, match="pump_stuck_full"):
+        board_of().inject("pump_on_fire")
+
+
+def test_zero_is_the_safe_position_of_everything() -> None:
+    # Memory full of zeros must command nothing.
+    assert contract.VENT_OPEN == contract.SWITCH_RELEASED == contract.COMMAND_NONE == 0

@@ -1,0 +1,264 @@
+"""The operator model: works down the protocol, and keeps an honest count."""
+
+from typing import Any
+
+import pytest
+
+from emery.simulator.noise import Noise
+from emery.simulator.operator import ENDINGS, PARAMETERS, Operator
+from firmware import treatment
+from hal.contract import (
+    COMMAND_ACKNOWLEDGE,
+    COMMAND_CONFIRM,
+    COMMAND_END,
+    COMMAND_NONE,
+    COMMAND_PASS_DONE,
+    COMMAND_SELECT_ZONE,
+    COMMAND_START,
+)
+from host_tests.bench import CHECKLIST, Bench, bench_settings, zone_of
+
+TICK_MS = 5
+SHORT = {"passes": 2, "pass_on_skin_ms": 4_000, "rest_ms": 1_000, "zone_rest_ms": 1_000}
+
+
+def operator_of(count: int = 2, seed: int = 1, **parameters: Any) -> Operator:
+    return Operator({**SHORT, **parameters}, count, Noise(seed))
+
+
+class Work:
+    """An operator at a bench: the real firmware, and a perfect hand for a plant."""
+
+    def __init__(self, operator: Operator, bench: Bench) -> None:
+        self.operator = operator
+        self.bench = bench
+        self.commands: list[tuple[int, int]] = []
+        self.on_skin_ms: list[int] = []
+        self.off_skin_ms: list[int] = []
+        self.refused = 0
+        self.was_refused = False
+
+    def tick(self) -> None:
+        bench, operator = self.bench, self.operator
+        before = operator.on_skin
+        passes = bench.controller.passes
+        operator.step(bench.controller.treatment.state, passes.zone, TICK_MS)
+        command = (operator.command, operator.argument)
+        if command[0] != COMMAND_NONE:
+            self.commands.append(command)
+            operator.command = COMMAND_NONE
+        bench.footswitch = operator.footswitch
+        bench.on_skin = bool(operator.on_skin)
+        lengths = self.on_skin_ms if operator.on_skin else self.off_skin_ms
+        if operator.on_skin != before:
+            lengths.append(0)
+        if lengths:
+            lengths[-1] += TICK_MS
+        bench.tick(*(command if command[0] != COMMAND_NONE else ()))
+        spent = bench.reason == treatment.REASONS[treatment.WHY_PASSES_SPENT]
+        refused = bool(operator.footswitch) and spent
+        self.refused += refused and not self.was_refused
+        self.was_refused = refused
+
+    def until_finished(self, longest_ms: int = 600_000) -> None:
+        for _ in range(longest_ms // TICK_MS):
+            if self.operator.finished:
+                return
+            self.tick()
+        raise AssertionError(f"the operator does not finish; device in {self.bench.state}")
+
+
+def at_work(count: int = 2, **parameters: Any) -> Work:
+    """At a protocol of `count` zones."""
+    zones = [zone_of(f"zone {n}", level=3, pass_time_ms=60_000) for n in range(count)]
+    return Work(operator_of(count, **parameters), Bench(bench_settings(zones)))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_protocol_is_worked_down_to_its_end(seed: int, ending: str) -> None:
+    work = at_work(seed=seed, ending=ending)
+    work.until_finished()
+    assert work.bench.state == "COMPLETE"
+    assert work.operator.passes_made == [2, 2]
+    assert list(work.bench.controller.passes.opened[:2]) == [2, 2]
+    assert work.refused == 0
+    zones = work.bench.controller.passes
+    assert sum(zones.zone_strokes) == work.operator.strokes == len(work.on_skin_ms)
+
+
+def test_the_panel_is_used_in_its_order() -> None:
+    work = at_work(passes=1, ending="button")
+    work.until_finished()
+    assert [command for command, _ in work.commands] == [
+        COMMAND_START,
+        *(COMMAND_CONFIRM for _ in CHECKLIST),
+        COMMAND_PASS_DONE,
+        COMMAND_SELECT_ZONE,
+        COMMAND_PASS_DONE,
+        COMMAND_END,
+    ]
+    items = [argument for command, argument in work.commands if command == COMMAND_CONFIRM]
+    assert items == list(CHECKLIST)
+
+
+def test_strokes_and_lifts_have_their_lengths() -> None:
+    work = at_work(
+        1, passes=3, pass_on_skin_ms=20_000, stroke_shortest_ms=1_000,
+        stroke_longest_ms=3_000, lift_shortest_ms=300, lift_longest_ms=900,
+    )
+    work.until_finished()
+    strokes = work.on_skin_ms
+    assert len(strokes) > 20
+    assert min(strokes) >= 1_000
+    assert max(strokes) <= 3_000 + TICK_MS
+    assert max(strokes) - min(strokes) > 1_000
+    lifts = [ms for ms in work.off_skin_ms if ms < 1_500]
+    assert len(lifts) > 15
+    assert min(lifts) >= 300
+
+
+def test_a_fourth_pass_is_tried_refused_and_not_counted_as_made() -> None:
+    work = at_work(1, passes=5, rest_ms=500)
+    work.until_finished()
+    assert work.operator.passes_made == [3]
+    assert work.refused >= 2
+    assert work.bench.state == "COMPLETE"
+
+
+def test_only_the_zones_asked_for_are_treated() -> None:
+    work = at_work(3, zones=[2, 0])
+    work.until_finished()
+    assert work.operator.passes_made == [2, 0, 2]
+    chosen = [argument for command, argument in work.commands if command == COMMAND_SELECT_ZONE]
+    assert chosen == [2, 0]
+
+
+def test_what_touches_skin_without_suction_is_no_pass() -> None:
+    operator = operator_of()
+    for state in range(len(treatment.STATES)):
+        if state == treatment.TREATING:
+            continue
+        for _ in range(2_000):
+            operator.step(state, 0, TICK_MS)
+            operator.command = COMMAND_NONE
+            assert operator.on_skin == 0
+    assert operator.passes_made == [0, 0]
+    assert operator.strokes == 0
+
+
+def test_a_pass_is_made_with_its_first_touch_and_once() -> None:
+    operator = operator_of()
+    operator.footswitch = 1
+    touches = 0
+    for _ in range(600):
+        before = operator.on_skin
+        operator.step(treatment.TREATING, 1, TICK_MS)
+        touches += operator.on_skin > before
+        assert operator.passes_made == [0, 1 if touches else 0]
+    assert touches > 1
+    assert operator.strokes == touches
+
+
+def test_the_tip_stays_on_for_a_while_when_the_suction_goes() -> None:
+    operator = operator_of(hold_on_ms=1_000)
+    operator.footswitch = 1
+    while not operator.on_skin:
+        operator.step(treatment.TREATING, 0, TICK_MS)
+    held = 0
+    while operator.on_skin:
+        operator.step(treatment.FAULT, 0, TICK_MS)
+        held += TICK_MS
+    assert held == pytest.approx(1_000, abs=2 * TICK_MS)
+
+
+def test_the_foot_can_slip_off_and_the_operator_presses_again() -> None:
+    work = at_work(1, passes=1)
+    while not work.operator.on_skin:
+        work.tick()
+    work.operator.slip_off_footswitch()
+    work.tick()
+    assert work.bench.state == "PAUSED"
+    assert work.operator.on_skin == 1
+    work.until_finished()
+    assert work.bench.state == "COMPLETE"
+    assert work.bench.controller.passes.opened[0] == 1
+
+
+def trip(work: Work) -> None:
+    while not work.operator.on_skin:
+        work.tick()
+    work.bench.vacuum_pa = 50_000
+    work.tick()
+    work.tick()
+    assert work.bench.state == "FAULT"
+    work.bench.vacuum_pa = None
+
+
+def test_an_operator_who_stops_at_a_fault_is_finished() -> None:
+    work = at_work(on_fault="stop")
+    trip(work)
+    work.until_finished()
+    assert work.bench.state == "FAULT"
+    assert work.operator.footswitch == work.operator.on_skin == 0
+    assert (COMMAND_ACKNOWLEDGE, 0) not in work.commands
+
+
+def test_an_operator_who_acknowledges_goes_on() -> None:
+    work = at_work(on_fault="acknowledge")
+    trip(work)
+    work.until_finished()
+    assert work.bench.state == "COMPLETE"
+    assert work.commands.count((COMMAND_ACKNOWLEDGE, 0)) >= 1
+    counted = list(work.bench.controller.passes.opened[:2])
+    assert all(
+        made <= count for made, count in zip(work.operator.passes_made, counted, strict=True)
+    )
+
+
+def test_everything_takes_a_reaction_time() -> None:
+    operator = operator_of(reaction_ms=400)
+    for n in range(400 // TICK_MS):
+        operator.step(treatment.STANDBY, 0, TICK_MS)
+        if n == 0:
+            assert operator.command == COMMAND_NONE
+    operator.step(treatment.STANDBY, 0, TICK_MS)
+    assert operator.command == COMMAND_START
+
+
+def test_the_same_seed_is_the_same_operator() -> None:
+    runs = []
+    for _ in range(2):
+        work = at_work(seed=8)
+        work.until_finished()
+        runs.append((work.on_skin_ms, work.bench.ticks))
+    assert runs[0] == runs[1]
+    other = at_work(seed=9)
+    other.until_finished()
+    assert other.on_skin_ms != runs[0][0]
+
+
+@pytest.mark.parametrize("row", PARAMETERS, ids=lambda row: row[0])
+def test_every_parameter_has_a_range_and_a_default(
+    row: tuple[str, str, int, int, int, str]
+) -> None:
+    name, _unit, low, high, default, meaning = row
+    assert low <= default <= high
+    assert meaning
+    assert getattr(Operator({}, 1, Noise(1)), name) == default
+
+
+def test_a_parameter_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AttributeError):
+        _ = operator_of().strokes_per_pass
+
+
+def test_nobody_presses_for_ever() -> None:
+    # A device that never answers: the foot comes off after a while.
+    operator = operator_of(reaction_ms=100)
+    pressed_ms = 0
+    for _ in range(4_000 // TICK_MS):
+        operator.step(treatment.READY, 0, TICK_MS)
+        pressed_ms = pressed_ms + TICK_MS if operator.footswitch else 0
+        assert pressed_ms <= 1_000
+    assert operator.strokes == 0

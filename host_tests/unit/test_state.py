@@ -1,0 +1,156 @@
+"""The full state: nothing that changes is missing from it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from firmware import faults, state
+from firmware.black_box import BlackBox
+from firmware.controller import Controller
+from firmware.settings import Settings, Zone
+from hal.contract import COMMAND_ACKNOWLEDGE, COMMAND_PASS_DONE, COMMAND_SELECT_ZONE
+from host_tests.bench import Bench, bench_settings
+
+# Constants of a part that refer to another one, or to the settings.
+APART = (BlackBox, Settings, Zone)
+
+
+def objects_of(root: object) -> Iterator[object]:
+    """Every object of the firmware that is reachable from `root`."""
+    waiting, seen = [root], {id(root)}
+    while waiting:
+        found = waiting.pop()
+        yield found
+        for value in vars(found).values():
+            for item in value if isinstance(value, tuple) else (value,):
+                ours = type(item).__module__.startswith("firmware.")
+                if ours and not isinstance(item, APART) and id(item) not in seen:
+                    seen.add(id(item))
+                    waiting.append(item)
+
+
+def snapshot(controller: Controller) -> dict[tuple[str, str], Any]:
+    """Every attribute of every part that is data."""
+    data: dict[tuple[str, str], Any] = {}
+    for number, part in enumerate(objects_of(controller)):
+        for name, value in vars(part).items():
+            if isinstance(value, int | str):
+                data[f"{number} {type(part).__name__}", name] = value
+            elif isinstance(value, bytes | bytearray | list):
+                data[f"{number} {type(part).__name__}", name] = tuple(value)
+    return data
+
+
+def eventful() -> tuple[Bench, set[tuple[str, str]]]:
+    """A treatment in which everything happens that can, and what it changed."""
+    bench = Bench(bench_settings(sensor_supply_tolerance_permille=50))
+    changed: set[tuple[str, str]] = set()
+    before = snapshot(bench.controller)
+
+    def note(bench: Bench) -> None:
+        nonlocal before
+        now = snapshot(bench.controller)
+        assert now.keys() == before.keys()
+        changed.update(key for key in now if now[key] != before[key])
+        before = now
+
+    bench.after_tick = note
+    bench.vacuum_pa = 120.0
+    bench.footswitch = 1
+    bench.run(200)
+    bench.footswitch = 0
+    bench.to_standby()
+    bench.vacuum_pa = None
+    bench.to_ready()
+    bench.tick(COMMAND_SELECT_ZONE, 1)
+    bench.press()
+    bench.stroke(1_500)
+    bench.stroke(2_000)
+    bench.vacuum_pa, bench.vacuum_b_pa = 44_900.0, 39_000.0
+    bench.run(80)
+    bench.vacuum_pa = bench.vacuum_b_pa = None
+    bench.stroke(1_000)
+    bench.tick(COMMAND_PASS_DONE)
+    bench.press()
+    bench.on_skin = True
+    bench.run(1_000)
+    bench.vacuum_pa = 44_500.0
+    bench.run(450)
+    bench.vacuum_pa = 46_000.0
+    bench.run_until(lambda: bench.fault != faults.NONE, 100)
+    bench.vacuum_pa = None
+    bench.footswitch = 0
+    for supply in (0, 65_535):
+        bench.supply = supply
+        bench.tick()
+    bench.supply = Bench().supply
+    bench.board.inject("tick_late")
+    bench.tick()
+    bench.board.clear("tick_late")
+    bench.run(200)
+    bench.tick(COMMAND_ACKNOWLEDGE)
+    bench.run(2_000)
+    return bench, changed
+
+
+def test_everything_that_changes_is_part_of_the_state() -> None:
+    bench, changed = eventful()
+    named = set()
+    missing = set()
+    for number, part in enumerate(objects_of(bench.controller)):
+        key = f"{number} {type(part).__name__}"
+        listed = set(getattr(part, "STATE", ()))
+        named |= {(key, name) for name in listed}
+        missing |= {name for name in changed if name[0] == key} - {(key, n) for n in listed}
+    assert missing == set()
+    # And the scenario is eventful enough to say so: it moved nearly all of it.
+    assert {f"{part.split()[1]}.{name}" for part, name in named - changed} <= {
+        "Treatment._after_test",
+    }
+
+
+def test_every_part_is_listed_once() -> None:
+    controller = Bench().controller
+    stateful = {id(part) for part in objects_of(controller) if hasattr(part, "STATE")}
+    assert sorted(id(part) for part in controller.parts) == sorted(stateful)
+
+
+def test_no_part_names_what_it_does_not_have() -> None:
+    for part in Bench().controller.parts:
+        assert len(set(part.STATE)) == len(part.STATE)
+        assert set(part.STATE) <= set(vars(part))
+
+
+def test_what_is_saved_is_loaded() -> None:
+    bench, _ = eventful()
+    parts = bench.controller.parts
+    saved = bytearray(state.size(parts))
+    state.save(parts, saved)
+    fresh = Controller(bench.settings, b"")
+    before = snapshot(fresh)
+    state.load(fresh.parts, saved)
+    assert snapshot(fresh) == snapshot(bench.controller) != before
+    again = bytearray(state.size(fresh.parts))
+    state.save(fresh.parts, again)
+    assert again == saved
+
+
+def test_loading_keeps_the_arrays_themselves() -> None:
+    # The core holds references to them.
+    controller = Bench().controller
+    arrays = [controller.passes.opened, controller.passes.zone_strokes]
+    state.load(controller.parts, bytearray(state.size(controller.parts)))
+    assert controller.passes.opened is arrays[0]
+    assert controller.passes.zone_strokes is arrays[1]
+
+
+@pytest.mark.parametrize("value", [-(2**31), -1, 0, 1, 2**31 - 1])
+def test_every_32_bit_value_comes_back(value: int) -> None:
+    controller = Bench().controller
+    controller.vacuum_regulator.integral_micro = value
+    saved = bytearray(state.size(controller.parts))
+    state.save(controller.parts, saved)
+    controller.vacuum_regulator.integral_micro = 7
+    state.load(controller.parts, saved)
+    assert controller.vacuum_regulator.integral_micro == value
