@@ -2,10 +2,11 @@
 
 The unix port loads the firmware from .mpy with its heap capped. It is given
 what CPython recorded, and must come to the same ticks and the same CRC over
-inputs, outputs and the full state of every tick; and it runs a whole closed
-loop, plant and operator included, to the same treatment.
+inputs, outputs and the full state of every tick, without allocating in any; and
+it runs a whole closed loop, plant and operator included, to the same treatment.
 """
 
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from emery.simulator import lanes, loop
 from emery.simulator.replay import replay
 from emery.simulator.run import prepare, scenario_names, simulate
+from emery.slot import ROOT
 from firmware import black_box
 
 # Long enough for every scenario's fault, refused pass and budget to come early
@@ -86,6 +88,22 @@ def test_the_closed_loop_runs_there_too(name: str) -> None:
             del result[own]
         results.append(result)
     assert results[0] == results[1]
+
+
+def test_a_tick_that_allocates_ends_the_replay(slot: Path, tmp_path: Path) -> None:
+    """The lock itself: a step that makes a list does not get through."""
+    spoilt = tmp_path / "slot"
+    shutil.copytree(slot, spoilt)
+    (spoilt / "firmware" / "gate.mpy").unlink()
+    source = (ROOT / "firmware" / "gate.py").read_text()
+    allocating = source.replace("    outputs.make_safe()", "    [outputs][0].make_safe()")
+    assert allocating != source
+    (spoilt / "firmware" / "gate.py").write_text(allocating)
+    settings, records = record("clogged_runaway", 1_000)
+    file = tmp_path / "records.bin"
+    file.write_bytes(records)
+    with pytest.raises(lanes.LaneFailed, match="MemoryError"):
+        lanes.replay(spoilt, settings, b"", file)
 
 
 def test_an_error_over_there_is_told(slot: Path, tmp_path: Path) -> None:

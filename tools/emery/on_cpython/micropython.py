@@ -1,4 +1,4 @@
-"""The one thing device code asks of MicroPython's own module, for CPython."""
+"""What device code and replay ask of MicroPython's own module, for CPython."""
 
 from typing import TypeVar
 
@@ -8,3 +8,11 @@ Value = TypeVar("Value")
 def const(value: Value) -> Value:
     """MicroPython folds this at compile time; here it is the value itself."""
     return value
+
+
+def heap_lock() -> None:
+    """MicroPython then refuses every allocation; CPython has no such thing."""
+
+
+def heap_unlock() -> None:
+    """The end of `heap_lock`."""

@@ -4,7 +4,8 @@ A recording is the compiled settings, the pass record at power-on, and one
 black-box record for every tick. The core is made afresh, given each record's
 readings and command, and must come to the same decision. The rolling CRC-32
 covers inputs, outputs, decision and the full state of every single tick, so
-two interpreters with one CRC have agreed on everything.
+two interpreters with one CRC have agreed on everything. Each step runs with the
+heap locked: on MicroPython a step that allocates ends the replay.
 
 Plain MicroPython; the records are read from a file, since a board's heap does
 not hold them.
@@ -12,6 +13,8 @@ not hold them.
 
 import struct
 from binascii import crc32
+
+from micropython import heap_lock, heap_unlock
 
 from firmware import black_box, state
 from firmware.controller import Controller
@@ -39,9 +42,13 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
             break
         fields = struct.unpack_from(black_box.RECORD_FORM, record, 0)
         black_box.fill_readings(fields, readings)
-        controller.step(readings, fields[10], fields[11], outputs)
+        command = fields[10]
+        argument = fields[11]
+        heap_lock()
+        controller.step(readings, command, argument, outputs)
+        heap_unlock()
         black_box.write_record(
-            again, 0, readings, fields[10], fields[11], outputs, controller.treatment,
+            again, 0, readings, command, argument, outputs, controller.treatment,
             controller.protection.fault,
         )
         state.save(controller.parts, snapshot)
