@@ -1,7 +1,8 @@
 """The app: one board, its settings and the control core, held together.
 
-`tick` is called by the board's timer, `turn` by the main loop; they share
-nothing but the one-slot mailbox, the turn counter and the committed sequence.
+`tick` is called by the board's timer, `turn` by the main loop, which reads the
+core's state between ticks and writes nothing but the one-slot mailbox, the turn
+counter, the committed sequence and the keyframes.
 Whatever goes wrong in a tick, the board is made safe before anything else, and
 the app stays safe until a restart. Settings that are refused leave the device
 safe and say why.

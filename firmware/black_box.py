@@ -30,8 +30,7 @@ KEYFRAMES = const(3)
 # Ticks recorded on after a fault: the release of the vacuum (0.4 s). [E]
 AFTER_FAULT = const(80)
 
-_MS_MASK = const(0x1FFFFFFF)
-_COUNT_MASK = const(0x1FFFFFFF)
+_RECORD_MASK = const(0x1FFFFFFF)  # 29 bits: what is kept stays a small integer
 _BYTE = const(0xFF)
 
 
@@ -67,12 +66,17 @@ class BlackBox:
             self._left -= 1
         else:
             self._left = AFTER_FAULT
-            self.is_stopped = 0
+            if self.is_stopped:
+                # What happened meanwhile is in no record: nothing kept before
+                # the stop leads on to what comes now.
+                self.is_stopped = 0
+                for index in range(KEYFRAMES):
+                    self.keyframe_ticks[index] = -1
         place = self._place
         write_record(
             self.records, place, readings, command, argument, outputs, wish, fault
         )
-        self.ticks = (self.ticks + 1) & _COUNT_MASK
+        self.ticks = (self.ticks + 1) & _RECORD_MASK
         place += RECORD_BYTES
         self._place = place if place < RECORDS * RECORD_BYTES else 0
 
@@ -83,7 +87,7 @@ class BlackBox:
         index = self._next_keyframe
         newest = self.keyframe_ticks[index - 1]
         if self.is_stopped or (
-            newest >= 0 and (ticks - newest) & _COUNT_MASK < KEYFRAME_TICKS
+            newest >= 0 and (ticks - newest) & _RECORD_MASK < KEYFRAME_TICKS
         ):
             return
         self.keyframe_ticks[index] = -1
@@ -120,8 +124,8 @@ def write_record(
         RECORD_FORM,
         buffer,
         offset,
-        readings.now_ms & _MS_MASK,
-        readings.barometer_pa & _MS_MASK,
+        readings.now_ms & _RECORD_MASK,
+        readings.barometer_pa & _RECORD_MASK,
         readings.vacuum_a_raw & COUNTER_MASK,
         readings.vacuum_b_raw & COUNTER_MASK,
         readings.sensor_supply_raw & COUNTER_MASK,

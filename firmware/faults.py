@@ -1,9 +1,9 @@
 """Every fault the firmware can latch, as data: one catalogue for the device,
 the command line and the console.
 
-A row is: number, code, priority, exit, headline, ordered fix steps. Numbers
-and codes are stable: they stand in logs, so a fault that is no longer used
-leaves its number behind.
+A row is: number, code, priority, exit, headline, ordered fix steps. A row's
+place is its number. Numbers and codes are stable: they stand in logs, so the
+row of a fault that is no longer used stays.
 """
 
 from micropython import const

@@ -1,9 +1,10 @@
 """The gate: the only way from a wish to an output.
 
 Outputs are safe unless everything allows more: no fault latched, the state is
-TREATING, a pass is open, a set vacuum is in force. Then the vent closes, the lease is renewed,
-the pump may run unless protection takes suction away, and crystals may flow
-only with contact besides. What passes is clamped to the outputs' range.
+TREATING, a pass is open, a set vacuum is in force. Then the vent closes, the
+lease is renewed, the pump may run unless protection takes suction away, and
+crystals may flow only with contact besides. What passes is clamped to the
+outputs' range.
 """
 
 from firmware import faults, treatment

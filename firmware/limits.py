@@ -40,7 +40,7 @@ SENSOR_CEILING_PA = const(105_000)
 # Absolute pressure from the Dead Sea shore (107 kPa) to 4000 m (61.6 kPa).
 BAROMETER_LOW_PA = const(60_000)
 BAROMETER_HIGH_PA = const(108_000)
-BAROMETER_STALE_MS = const(5_000)
+BAROMETER_STALE_MS = const(5_000)  # 25 polls of the main loop [E]
 
 # Treatment -------------------------------------------------------------------
 # Three passes over a zone, no override: the rule the device is built around.
@@ -48,10 +48,10 @@ PASSES_PER_ZONE = const(3)
 PASS_TIME_MS = const(180_000)  # longest time on skin of one pass [E]
 PASS_CRYSTALS_MG = const(30_000)  # most crystals of one pass [E]
 FLOW_MG_MIN = const(20_000)  # top of the estimated 0-20 g/min range [E]
-SESSION_MS = const(5_400_000)  # 90 min: longest session in practice guides
+SESSION_MS = const(5_400_000)  # 90 min, the longest usual session [E]
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------
-MAIN_LOOP_SILENCE_MS = const(250)  # the lease is not renewed beyond this
-TICK_LONGEST_MS = const(30)  # a longer tick was an overrun: two in a row trip
+MAIN_LOOP_SILENCE_MS = const(250)  # half the 500 ms in which excess harms [E]
+TICK_LONGEST_MS = const(30)  # a longer one was late: two 15 ms samples lost [E]
 RECORD_WAIT_MS = const(2_000)  # a pass record not committed by then is a fault [E]

@@ -4,8 +4,8 @@ A pass is one coverage of a zone. It is counted when it is *opened*, before its
 suction starts, so the count can be too high by one but never too low. It
 closes when the operator says so, when the tip has been off the skin for
 `pass_gap_ms` after a stroke, or when its time-on-skin or crystal budget is
-spent. The last closing can be taken back (SAME PASS) until the next pass
-opens, while the budgets last.
+spent. The last closing can be taken back (SAME PASS) until the next pass opens
+or another zone is chosen, unless a budget or a fault closed it.
 
 A press of the footswitch by mistake costs no pass: without a stroke the gap
 does not close it, and it stays open for the next press.

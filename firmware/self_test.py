@@ -2,9 +2,9 @@
 
 No suction is made. With everything off and vented it waits for the line to be
 at rest, then averages both sensors: each must read zero within the tolerance,
-and what is left is trimmed away. The footswitch must be up all the time and
-the barometer must give a recent, believable pressure. Whatever protection
-latches meanwhile fails the test as well.
+and what is left is trimmed away. A press of the footswitch starts the test
+again, and a long one is a fault. The barometer must give a recent, believable
+pressure. Whatever protection latches meanwhile fails the test as well.
 """
 
 from micropython import const

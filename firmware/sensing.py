@@ -16,10 +16,11 @@ Protection does not use these values; it has its own path from the raw counts.
 from micropython import const
 
 from firmware.settings import Settings
-from hal.contract import RAW_FULL_SCALE, Readings
+from hal.contract import Readings
 
 _RATIO_BITS = const(14)
 _SLOPE_BITS = const(11)
+_RATIO_HIGHEST = const(65_535)  # 4.0 in Q14
 
 
 class Channel:
@@ -38,8 +39,8 @@ class Channel:
     def step(self, raw: int, supply_raw: int) -> None:
         """Take one sample."""
         ratio = (raw << _RATIO_BITS) // supply_raw
-        if ratio > RAW_FULL_SCALE:
-            ratio = RAW_FULL_SCALE
+        if ratio > _RATIO_HIGHEST:
+            ratio = _RATIO_HIGHEST
         newest = self._zero_pa - ((ratio * self._slope) >> _SLOPE_BITS) - self.trim_pa
         newer = self._newer
         older = self._older

@@ -210,7 +210,8 @@ def broken_rules(settings: Settings) -> list:
     for channel in ("a", "b"):
         span = getattr(settings, "vacuum_" + channel + "_span_pa")
         divider = getattr(settings, "vacuum_" + channel + "_divider_permille")
-        # Keeps every product of sensing and protection below 2^30.
+        # Keeps every product of sensing and protection below 2^30: the slope of
+        # sensing, span * supply divider / (8 * divider), times 65535.
         if span * settings.sensor_supply_divider_permille > 131_000 * divider:
             broken.append(
                 ("vacuum_" + channel + "_divider_permille",

@@ -4,14 +4,17 @@
     TREATING -> PAUSED       footswitch released, or the pass closed
     TREATING -> ZONE_DONE    the pass closed and the zone has none left
     READY, PAUSED -> TREATING on a fresh press of the footswitch
+    READY, PAUSED -> ZONE_DONE on a press when no pass is left
+    ZONE_DONE -> PAUSED      by SAME PASS
     PAUSED, ZONE_DONE -> READY by choosing a zone
     READY, PAUSED, ZONE_DONE, TREATING -> COMPLETE -> STANDBY
+    CHECKLIST -> STANDBY     the operator ends
     any -> FAULT -> SELF_TEST -> CHECKLIST
 
 Suction exists in TREATING alone. It starts only on a fresh press (a good while
-released before, then a while pressed), when the zone has a pass left, and when the record that
-counts this pass has been committed. Letting go of the footswitch ends it in
-the same tick. Every wish carries one reason.
+released before, then a while pressed), when the zone has a pass left, and when
+the record that counts this pass has been committed. Letting go of the
+footswitch ends it in the same tick. Every wish carries one reason.
 """
 
 from micropython import const

@@ -149,7 +149,8 @@ class Board:
     - `drive` takes effect at once. A lease of 0, or none renewed for
       LEASE_MS, makes the board safe by itself, whatever Python does, and
       takes the power from the pump drive (not only its signal).
-    - `sample` touches ADC and pins only, never a bus; it fills every field.
+    - `sample` touches ADC and pins only, never a bus; it fills every field
+      but the two that the app owns.
     - `now_ms` never goes back, and `dt_ms` is 1 to DT_HIGHEST_MS.
     - A restart never restores outputs.
     """

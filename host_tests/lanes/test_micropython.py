@@ -7,6 +7,9 @@ it runs a whole closed loop, plant and operator included, to the same treatment.
 """
 
 import shutil
+import struct
+import subprocess
+from binascii import crc32
 from io import BytesIO
 from pathlib import Path
 
@@ -16,10 +19,13 @@ from emery.simulator import lanes, loop
 from emery.simulator.replay import replay
 from emery.simulator.run import prepare, scenario_names, simulate
 from emery.slot import ROOT
-from firmware import black_box
+from firmware import black_box, state
+from firmware.controller import Controller
+from firmware.settings import decode
+from hal.contract import Outputs, Readings
 
-# Long enough for every scenario's fault, refused pass and budget to come early
-# in the treatment; `make test-long` replays everything.
+# Covers every injected fault; refused passes, budgets and the power cut come
+# later, and `make test-long` replays those (up to a power cut).
 WINDOW_MS = 30_000
 
 
@@ -63,6 +69,35 @@ def test_recorded_inputs_replay_to_the_same_state(name: str, slot: Path, tmp_pat
 @pytest.mark.parametrize("name", scenario_names())
 def test_whole_scenarios_replay_to_the_same_state(name: str, slot: Path, tmp_path: Path) -> None:
     check_replay(name, 10 * 3_600_000, slot, tmp_path)
+
+
+def test_the_sum_of_a_replay_holds_every_record_and_every_state() -> None:
+    """Worked out here a second time, and by the loop that recorded it."""
+    job, _, _ = prepare("clogged_runaway")
+    job["duration_ms"] = 8_000
+    job["state_every"] = 1
+    records = bytearray()
+    facts = loop.run(job, lambda rows: None, None, records.extend)
+    core = Controller(decode(job["settings"]), b"")
+    readings, outputs, crc = Readings(), Outputs(), 0
+    for start in range(0, len(records), black_box.RECORD_BYTES):
+        record = bytes(records[start : start + black_box.RECORD_BYTES])
+        fields = struct.unpack(black_box.RECORD_FORM, record)
+        black_box.fill_readings(fields, readings)
+        core.step(readings, fields[10], fields[11], outputs)
+        snapshot = bytearray(state.size(core.parts))
+        state.save(core.parts, snapshot)
+        crc = crc32(record + snapshot, crc)
+    assert crc == replay(job["settings"], b"", BytesIO(records))["crc"] == facts["crc"]
+
+
+def test_the_heap_is_that_of_a_board(slot: Path) -> None:
+    """128 KiB on a board hold what 176 KiB hold on this 64-bit build."""
+    (slot / "too_large.py").write_text("bytearray(200 * 1024)\n")
+    command = lanes.command(slot, "too_large")
+    assert "heapsize=176k" in command
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "MemoryError" in ended.stdout
 
 
 def test_a_changed_record_is_noticed(slot: Path, tmp_path: Path) -> None:

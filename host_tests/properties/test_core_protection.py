@@ -170,3 +170,17 @@ def test_the_soft_limit_is_met_within_a_unit(
         assert guard.is_soft == 1
     elif over_pa <= -1.0:
         assert guard.is_soft == 0
+
+
+@given(supplied(), st.sampled_from("ab"), st.integers(-4_000, 100_000))
+def test_the_vacuum_that_the_channels_are_compared_by(
+    board: tuple[Settings, int], channel: str, vacuum_pa: int
+) -> None:
+    settings, supply = board
+    raw = round(raw_at(settings, channel, vacuum_pa, supply))
+    assume(0 <= raw <= RAW_FULL_SCALE)
+    guard = getattr(Protection(settings), channel)
+    guard.step(raw, supply, 0)
+    error_pa = guard.vacuum_pa - vacuum_of(settings, channel, raw, supply)
+    # Rounded up: by a unit of the ratio, and by one of the slope at this ratio.
+    assert -2.0 < error_pa < unit_pa(settings, channel) + 8 * raw / supply + 2.0

@@ -1,7 +1,6 @@
 """The black box replays exactly: from any keyframe, through every record after
 it, to the same decisions and the same full state."""
 
-import pytest
 from hypothesis import given
 
 from firmware import state
@@ -104,9 +103,6 @@ def test_a_keyframe_is_there_for_at_least_the_last_256_ticks() -> None:
             replay(bench, tick, keyframe)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="keyframes from before a stop are kept, and the ticks in it are missing"
-)
 def test_no_keyframe_reaches_across_a_stop() -> None:
     bench = any_bench()
     bench.to_skin()

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from emery.simulator import run as run_module
+from emery.simulator.requirements import always
 from emery.simulator.run import Run, scenario_names, simulate
 
 
@@ -21,6 +23,9 @@ def missed(run: Run) -> list[str]:
 def test_shipped_scenario_holds(name: str) -> None:
     run = simulate(name)
     assert not missed(run), "\n".join([*missed(run), run.result["reproduce"]])
+    judged = [outcome["key"] for outcome in run.result["requirements"]]
+    required = [requirement.key for requirement in always()]
+    assert judged[: len(required)] == required
 
 
 def test_the_hazards_that_must_be_covered_are() -> None:
@@ -74,4 +79,36 @@ def test_a_tick_of_10_ms_and_the_noisier_adc_hold_the_same(name: str, tmp_path: 
     board.write_text(SLOW_BOARD)
     run = simulate(name, board=board)
     assert run.result["tick_ms"] == 10
+    assert not missed(run), "\n".join(missed(run))
+
+
+def test_what_a_fault_changed_before_a_power_cut_is_still_told(tmp_path: Path) -> None:
+    scenario = tmp_path / "cut.toml"
+    scenario.write_text(
+        """
+[scenario]
+title = "A fault, then the power goes"
+duration = "20 s"
+
+[[event]]
+stroke = 1
+after = "400 ms"
+inject = "feed_stuck_open"
+
+[[event]]
+stroke = 1
+after = "600 ms"
+do = "power_cut"
+"""
+    )
+    result = simulate(scenario).result
+    assert result["power_cuts"] == 1
+    assert result["effects"]["feed_stuck_open"] > 10
+
+
+def test_the_example_of_the_readme_holds(tmp_path: Path) -> None:
+    text = (Path(run_module.__file__).parent / "README.md").read_text()
+    example = tmp_path / "example.toml"
+    example.write_text(text.split("```toml\n")[1].split("```")[0])
+    run = simulate(example)
     assert not missed(run), "\n".join(missed(run))

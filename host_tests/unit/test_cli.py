@@ -437,6 +437,7 @@ def test_a_signal_from_outside_is_exit_130(tmp_path: Path) -> None:
     program.write_text(
         "import os, signal, sys\n"
         "from emery import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # may be inherited ignored
         "cli._list_scenarios = lambda as_json: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.argv = ['emery', 'simulate', '--list']\n"
         "cli.main()\n"

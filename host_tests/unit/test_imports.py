@@ -28,9 +28,9 @@ PLAIN = [SIMULATOR / f"{name}.py" for name in lanes._SIMULATOR]
 
 # What MicroPython has and each place may use of it. The firmware is given
 # time, pins and files by a board: it reads none itself.
-FIRMWARE_MODULES = {"array", "binascii", "gc", "micropython", "struct"}
+FIRMWARE_MODULES = {"binascii", "micropython", "struct"}
 HAL_MODULES = FIRMWARE_MODULES | {"esp32", "machine", "os", "rp2", "sys", "time"}
-PLAIN_MODULES = FIRMWARE_MODULES | {"json", "math", "sys"}
+PLAIN_MODULES = FIRMWARE_MODULES | {"gc", "json", "math", "sys"}
 
 BOARD_MODULES = {"esp32", "machine", "rp2"}
 

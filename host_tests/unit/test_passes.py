@@ -72,6 +72,24 @@ def test_the_gap_closes_a_pass_at_its_time(strokes: int) -> None:
     assert hand.passes.closed_by == passes.CLOSED_BY_GAP
 
 
+def test_a_pass_starts_with_nothing_spent() -> None:
+    hand = Hand()
+    hand.passes.open_next()
+    hand.stroke()
+    hand.touch(5_000, flow_mg_min=7_000)
+    hand.lift(hand.settings.pass_gap_ms + 500)
+    assert hand.passes.closed_by == passes.CLOSED_BY_GAP
+    hand.passes.open_next()
+    assert (hand.passes.contact_ms, hand.passes.crystals_mg, hand.passes.strokes) == (0, 0, 0)
+    assert not hand.passes.reopen()
+    # Without a stroke of its own it has no gap, whatever the one before had.
+    hand.lift(60_000)
+    assert hand.passes.is_open == 1
+    hand.stroke()
+    hand.lift(hand.settings.pass_gap_ms - 2 * TICK_MS)
+    assert hand.passes.is_open == 1
+
+
 def test_each_stroke_starts_the_gap_anew() -> None:
     hand = Hand()
     hand.passes.open_next()
@@ -305,8 +323,13 @@ def test_a_zone_that_the_protocol_lacks_is_refused(zone: int) -> None:
 
 def test_only_a_new_session_sets_counts_to_zero() -> None:
     hand = Hand()
-    for _ in range(3):
+    for _ in range(2):
         hand.whole_pass()
+    hand.passes.open_next()
+    hand.touch(2_000, flow_mg_min=20_000)
+    hand.lift(200)
+    hand.passes.close(passes.CLOSED_BY_OPERATOR)
+    assert hand.passes.zone_crystals_mg[0] > 0
     session = hand.passes.session
     hand.passes.begin_session()  # one is open: nothing happens
     assert (hand.passes.opened[0], hand.passes.session) == (3, session)
@@ -316,6 +339,7 @@ def test_only_a_new_session_sets_counts_to_zero() -> None:
     assert (hand.passes.opened[0], hand.passes.session) == (0, session + 1)
     assert hand.passes.may_open()
     assert (hand.passes.zone_strokes[0], hand.passes.zone_contact_ms[0]) == (0, 0)
+    assert hand.passes.zone_crystals_mg[0] == 0
     assert not hand.passes.reopen()
 
 

@@ -118,7 +118,7 @@ def test_what_did_not_happen_fails_either_way(tmp_path: Path, key: str) -> None:
     for result in (none, one_of_two):
         for relation in ("at most", "at least", "exactly"):
             found = outcome(tmp_path, f'{key} = "{relation} {amount}"', result)
-            assert (found["passed"], found["measured"]) == (False, "did not happen")
+            assert (found["passed"], found["measured"]) == (False, "was not reached")
 
 
 def test_the_worst_of_several_faults_counts(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from firmware import faults, treatment
 from firmware import passes as pass_states
 from firmware.limits import RECORD_WAIT_MS
-from firmware.self_test import HELD_LONGEST_MS
+from firmware.self_test import HELD_LONGEST_MS, MEASURE_MS, SETTLE_MS
 from hal.contract import (
     COMMAND_ACKNOWLEDGE,
     COMMAND_CONFIRM,
@@ -206,6 +206,7 @@ def test_suction_starts_on_a_press_of_30_ms() -> None:
     assert bench.run_until(lambda: bench.state == "TREATING", 100) <= 30
     assert bench.controller.treatment.set_pa == 27_000
     assert bench.controller.treatment.level == 6
+    assert bench.reason == treatment.REASONS[treatment.WHY_TREATING]
     assert bench.board.pump_permille > 0
 
 
@@ -336,9 +337,39 @@ def test_letting_go_while_the_record_is_written_takes_the_press_back() -> None:
     bench.run(1_000)
     assert bench.state == "READY"
     assert bench.reason == treatment.REASONS[treatment.WHY_WAITING]
+    # A touch of the switch is not the rest of that press.
+    bench.footswitch = SWITCH_PRESSED
+    bench.run(25)
+    bench.footswitch = SWITCH_RELEASED
+    assert bench.state == "READY"
     # The pass is open and recorded, and there to be used.
     bench.press()
     assert bench.controller.passes.opened[0] == 1
+
+
+def test_another_zone_takes_the_press_back() -> None:
+    bench = in_ready()
+    bench.main_loop_runs = False
+    bench.run(RELEASE_MS)
+    bench.footswitch = SWITCH_PRESSED
+    bench.run(50)
+    assert bench.reason == treatment.REASONS[treatment.WHY_RECORDING]
+    bench.tick(COMMAND_SELECT_ZONE, 1)
+    bench.main_loop_runs = True
+    bench.run(2_000)
+    assert bench.state == "READY"
+    assert bench.board.is_safe()
+
+
+def test_every_press_has_its_whole_time_for_the_record() -> None:
+    bench = in_ready()
+    bench.board.inject("storage_refuses")
+    for _ in range(4):
+        bench.footswitch = SWITCH_RELEASED
+        bench.run(RELEASE_MS)
+        bench.footswitch = SWITCH_PRESSED
+        bench.run(RECORD_WAIT_MS - 100)
+        assert bench.state == "READY"
 
 
 @pytest.mark.parametrize("closes", ["gap", "operator"])
@@ -607,7 +638,8 @@ def test_a_fault_is_left_through_self_test_and_checklist() -> None:
     bench = in_fault()
     bench.tick(COMMAND_ACKNOWLEDGE)
     assert bench.fault == faults.NONE
-    bench.run_until(lambda: bench.state != "SELF_TEST", 2_000)
+    took_ms = bench.run_until(lambda: bench.state != "SELF_TEST", 2_000)
+    assert took_ms > SETTLE_MS + MEASURE_MS  # the whole of it, once more
     assert bench.state == "CHECKLIST"
     assert bench.controller.treatment.confirmed == 0
     bench.confirm()

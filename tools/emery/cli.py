@@ -153,6 +153,11 @@ def simulate(
         for name, file in zip(scenarios, reports, strict=True)
     ]
     outcomes = _run(requests, jobs or _processors())
+    if as_json:
+        _write(json.dumps(batch.document(outcomes), indent=1) + "\n")
+    _show(outcomes, as_json)
+    if report is not None and not as_json and not any(o.message for o in outcomes):
+        _write(f"report: {report}\n")
     if junit is not None:
         from emery.simulator.junit import junit_xml
 
@@ -161,11 +166,6 @@ def simulate(
             junit.write_bytes(junit_xml(outcomes))
         except OSError as error:
             _refuse(f"cannot write {junit}: {error.strerror or error}; name another file")
-    if as_json:
-        _write(json.dumps(batch.document(outcomes), indent=1) + "\n")
-    _show(outcomes, as_json)
-    if report is not None and not as_json and not any(o.message for o in outcomes):
-        _write(f"report: {report}\n")
     raise typer.Exit(batch.exit_code(outcomes))
 
 

@@ -35,7 +35,7 @@ _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _REMEDIES = (
     (
         "Invalid value",
-        'Put text and quantities in double quotes, as in "45 kPa"; flags are true or false.',
+        'Put text and quantities in double quotes, as in "45 kPa".',
     ),
     (
         "Expected newline or end of document",

@@ -136,17 +136,6 @@ class Table:
             return fallback
         return value
 
-    def flag(self, key: str, *, default: bool | None = None) -> bool:
-        """A truth value: true or false, without quotes."""
-        expected = "true or false"
-        value = self._get(key, default is None, expected, "true")
-        if value is None:
-            return bool(default)
-        if not isinstance(value, bool):
-            self._wrong_type(key, value, expected, "Write true or false, without quotes.")
-            return bool(default)
-        return value
-
     def integer(
         self,
         key: str,
@@ -349,7 +338,8 @@ class Table:
         """The text of a quantity of the right kind and within its bounds, or
         None (with a problem noted, unless it is absent and may be)."""
         expected = quantity.expected(unit)
-        example = quoted(quantity.text(low or high or 1, unit))
+        # The low end: whoever copies the example gets the milder value.
+        example = quoted(quantity.text(1 if low is None else low, unit))
         value = self._get(key, required, expected, example)
         if value is None:
             return None
@@ -374,7 +364,10 @@ class Table:
         unit: str,
         reason: str,
     ) -> bool:
-        if (low is None or exact >= Fraction(low)) and (high is None or exact <= Fraction(high)):
+        # By its decimal digits: a limit of 0.001 is a thousandth, not its float.
+        if (low is None or exact >= Fraction(str(low))) and (
+            high is None or exact <= Fraction(str(high))
+        ):
             return True
         bounds = _bounds(low, high, unit)
         verb = "is outside" if low is not None and high is not None else "is not"

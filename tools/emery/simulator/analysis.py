@@ -20,6 +20,8 @@ SKIN_FREE_PA = 5_000
 # A true contact this long is a stroke. [E: as the firmware's default]
 STROKE_MS = 300
 _MG_MIN_MS = 60_000
+# The peak of a fault is looked for from this long before it was latched.
+_BEFORE_FAULT_MS = 500
 
 _MEASURED = (
     "skin_pa",
@@ -102,7 +104,7 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
             if abs(skin_pa - set_pa) <= IN_BAND_PA:
                 figure.in_band_ms += tick_ms
             contact_ms += tick_ms
-            if contact_ms == STROKE_MS:
+            if contact_ms - tick_ms < STROKE_MS <= contact_ms:
                 figure.strokes += 1
         else:
             contact_ms = 0
@@ -143,7 +145,7 @@ def milligrams(mg_min_ms: int) -> int:
 def _faults(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> list[FaultFigures]:
     column = trace.columns["fault"]
     found = []
-    for index, (before, now) in enumerate(pairwise(column), 1):
+    for index, (before, now) in enumerate(pairwise([0, *column])):
         if now and now != before:
             found.append(_fault(trace, settings, events, index))
     return found
@@ -176,7 +178,7 @@ def _fault(
         released += 1
     is_safe = safe < len(times)
     is_released = released < len(times)
-    window = skin[max(0, index - 100) : released + 1]
+    window = skin[max(0, index - _BEFORE_FAULT_MS // trace.tick_ms) : released + 1]
     return FaultFigures(
         number=columns["fault"][index],
         at_ms=at_ms,

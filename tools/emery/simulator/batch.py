@@ -56,7 +56,7 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> Ou
 
 def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
     from emery.config.document import ConfigError
-    from emery.simulator.lanes import LaneMissing
+    from emery.simulator.lanes import LaneFailed, LaneMissing
     from emery.simulator.run import simulate
 
     try:
@@ -72,6 +72,8 @@ def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, error.render())
     except LaneMissing as error:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, f"error: {error}")
+    except LaneFailed as error:
+        return Outcome(request.scenario, ExitCode.INTERNAL, None, f"error: {error}")
     code = ExitCode.PASS if done.result["passed"] else ExitCode.REQUIREMENT_FAILED
     message = ""
     if request.report is not None:

@@ -152,7 +152,9 @@ def _far_end(
                 progress(share)
         answer = process.stdout.read()
     if process.returncode or errors:
-        raise LaneFailed("MicroPython ended with: " + " | ".join(errors or [answer.strip()]))
+        # MicroPython tells an error on stdout; its last line says which.
+        told = (errors or answer.strip().splitlines() or ["nothing"])[-1]
+        raise LaneFailed(f"{arguments[0]} could not run this firmware: {told}")
     facts: dict[str, Any] = json.loads(answer)
     return facts
 

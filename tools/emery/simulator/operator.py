@@ -49,7 +49,6 @@ ON_FAULTS = (ON_FAULT_STOP, ON_FAULT_ACKNOWLEDGE)
 
 _CHECKLIST = (CONFIRM_CONSULTATION, CONFIRM_EYEWEAR, CONFIRM_FRESH_TIP)
 
-
 # Looks at the panel, one reaction time apart, before a press is given up.
 _PATIENCE = 5
 

@@ -10,7 +10,7 @@ D is the vacuum in the volume, x the smaller one at the skin; between them lies
 the loss of line and filter, a m + b m^2. Orifices follow the ISO 6358 ellipse
 with critical ratio 0.528, in which the loss becomes one quadratic in x, with
 the linear part frozen at the last step's flow. Against an isentropic solution
-by bisection this is within 2 % (40 random plants, 9 s each).
+by bisection this is within 2 % (`host_tests/unit/test_plant.py`).
 
 The pump is a straight line from its free flow to its ultimate vacuum, which
 scales with the barometer; its speed follows the drive above a dead-band with a
@@ -46,7 +46,8 @@ PARAMETERS = (
      "ultimate vacuum over air pressure; 0.84 stated for a 35 L/min pump [E]"),
     ("pump_lag_s", "s", 0.01, 1.0, 0.15, "lag of the pump speed [E]"),
     ("pump_dead_band", "", 0.0, 0.4, 0.11,
-     "drive below which the pump stands: 11 % in a published autotune log"),
+     "drive below which the pump stands: 11 % in the autotune log of"
+     " koendv/vacuum-pump-controller"),
     ("pump_wear", "", 0.3, 1.0, 1.0, "share of the flow that a worn pump still makes"),
     ("supply", "", 0.5, 1.2, 1.0, "pump supply over its nominal 12 V"),
     ("volume_m3", "m^3", 1e-4, 3e-3, 0.65e-3, "canister, hose and filter: 0.65 L [E]"),

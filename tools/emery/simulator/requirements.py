@@ -31,7 +31,7 @@ _RELATIONS = ("at most", "at least", "exactly")
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A figure that can be required: its unit ("" for a count) and where it
-    stands in the result; None there means that it did not happen."""
+    stands in the result; None there means that it was not reached."""
 
     unit: str
     value: Callable[[dict[str, Any]], int | float | None]
@@ -105,7 +105,7 @@ def read(table: Table, zones: list[str]) -> list[Requirement]:
         known = [row[1] for row in faults.CATALOGUE if row[0]]
         for code in codes:
             if code not in known:
-                table.problem("faults", f"{code!r} is no fault", f"of {', '.join(known)}",
+                table.problem("faults", f"{code!r} is no fault", f"one of {', '.join(known)}",
                               "Write codes of the catalogue.")
         wanted.append(
             _equal(table, "faults", ", ".join(codes) or "none",
@@ -201,7 +201,7 @@ def _compare(
     def judge(result: dict[str, Any]) -> tuple[bool, str]:
         value = metric.value(result)
         if value is None:
-            return False, "did not happen"
+            return False, "was not reached"
         if relation == "at most":
             passed = value <= limit
         elif relation == "at least":

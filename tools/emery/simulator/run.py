@@ -5,6 +5,7 @@ compiled; the firmware loads them as it would on a board and runs through the
 treatment on a lane; the trace is measured, and the requirements judged.
 """
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,4 +203,4 @@ def _reproduce(
         words += ["--board", str(board)]
     if protocol is not None:
         words += ["--protocol", str(protocol)]
-    return " ".join(words)
+    return shlex.join(words)

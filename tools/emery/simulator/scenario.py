@@ -86,7 +86,7 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
     ConfigError with everything that is wrong.
     """
     path = Path(scenario)
-    if path.suffix != ".toml":
+    if not path.is_file() and path.suffix != ".toml":
         path = SHIPPED / f"{scenario}.toml"
     document = Document.read(path)
     head = document.table("scenario", required=True)
@@ -95,6 +95,11 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
     board = _config_file(head, "board", "pico_reference", slot.ROOT / "board_configs", path)
     protocols = slot.ROOT / "board_configs" / "protocols"
     protocol = _config_file(head, "protocol", "face", protocols, path)
+    if not protocol.is_file():
+        # Without its zones the rest cannot be judged: tell what is known.
+        for key in document.keys():  # noqa: SIM118 - no mapping
+            document.value(key)
+        document.finish()
     duration_ms = head.whole_quantity("duration", "ms", low=1_000, high=_LONGEST_MS)
     seed = head.integer("seed", low=0, default=1)
     plant_values = _parameters(document.table("plant"), plant.PARAMETERS)
@@ -172,8 +177,19 @@ def _operator(table: Table, zones: list[str]) -> dict[str, Any]:
         for name in chosen:
             if name not in zones:
                 table.problem("zones", f"{name!r} is no zone of the protocol",
-                              f"of {', '.join(zones)}", "Name zones of the protocol.")
+                              f"one of {', '.join(zones)}", "Name zones of the protocol.")
+        if not chosen:
+            table.problem("zones", "names no zone", f"one of {', '.join(zones)}",
+                          "Name at least one, or leave the key out for all.")
         values["zones"] = [zones.index(name) for name in chosen if name in zones]
+    for what in ("stroke", "lift"):
+        shortest, longest = f"{what}_shortest", f"{what}_longest"
+        defaults = {row[0]: row[4] for row in operator.PARAMETERS}
+        merged = {**defaults, **values}
+        if merged[f"{shortest}_ms"] > merged[f"{longest}_ms"]:
+            table.problem(shortest if table.has(shortest) else longest,
+                          f"makes the shortest {what} longer than the longest",
+                          f"{shortest} at most {longest}", "Change one of the two.")
     return values
 
 
