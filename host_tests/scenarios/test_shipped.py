@@ -1,6 +1,7 @@
 """Every shipped scenario holds, and comes out the same each time."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,13 @@ def test_the_hazards_that_must_be_covered_are() -> None:
         "footswitch_released_mid_stroke",
         "power_cut_mid_pass",
     } <= set(scenario_names())
+
+
+def test_the_made_up_result_of_other_tests_has_the_real_shape(result: dict[str, Any]) -> None:
+    real = simulate("clogged_runaway").result
+    assert set(result) == set(real)
+    assert set(result["zones"][0]) == set(real["zones"][0])
+    assert set(result["requirements"][0]) == set(real["requirements"][0])
 
 
 def test_the_same_seed_gives_the_same_treatment_and_another_seed_another() -> None:
