@@ -522,6 +522,20 @@ def test_the_zone_that_is_chosen_gives_the_level() -> None:
     assert bench.controller.treatment.flow_mg_min == 10_000
 
 
+def test_a_last_pass_that_is_closed_in_a_pause_ends_the_zone() -> None:
+    bench = Bench(bench_settings((zone_of(passes=1), zone_of("neck"))))
+    bench.to_treating()
+    bench.stroke()
+    bench.footswitch = SWITCH_RELEASED
+    bench.tick()
+    assert bench.state == "PAUSED"
+    bench.tick(COMMAND_PASS_DONE)
+    assert bench.state == "ZONE_DONE"
+    assert bench.reason == treatment.REASONS[treatment.WHY_PASS_DONE]
+    bench.run(1_000)  # only a press is refused, not waiting
+    assert bench.reason == treatment.REASONS[treatment.WHY_PASS_DONE]
+
+
 def test_a_zone_can_not_be_changed_under_suction() -> None:
     bench = in_treating()
     bench.tick(COMMAND_SELECT_ZONE, 1)
@@ -647,6 +661,24 @@ def test_a_fault_is_left_through_self_test_and_checklist() -> None:
     assert bench.controller.passes.session_is_open == 1
     bench.press()
     assert bench.controller.passes.opened[0] == 2
+
+
+def test_a_fault_gives_no_session_time_back() -> None:
+    bench = in_treating()
+    bench.controller.treatment.session_ms = 600_000
+    bench.controller.protection.latch(faults.SENSOR_DISAGREEMENT)
+    bench.footswitch = SWITCH_RELEASED
+    bench.run(RELEASE_MS)
+    bench.tick(COMMAND_ACKNOWLEDGE)
+    bench.run_until(lambda: bench.state == "CHECKLIST")
+    assert bench.reason == treatment.REASONS[treatment.WHY_UNCONFIRMED]
+    bench.confirm()
+    assert bench.controller.treatment.session_ms >= 600_000
+
+
+def test_the_first_self_test_ends_in_an_idle_device() -> None:
+    bench = in_standby()
+    assert bench.reason == treatment.REASONS[treatment.WHY_IDLE]
 
 
 def test_a_fault_that_is_still_there_comes_back() -> None:
