@@ -35,9 +35,11 @@ def supplied(draw: st.DrawFn) -> tuple[Settings, int]:
     settings = draw(accepted_settings())
     tolerance = settings.sensor_supply_tolerance_permille / 1000
     part = draw(st.floats(1 - tolerance, 1 + tolerance))
-    supply = supply_raw(settings, part)
-    low, high = supply_raw(settings, 1 - tolerance) + 2, supply_raw(settings, 1 + tolerance) - 2
-    return settings, min(max(supply, low), high, RAW_FULL_SCALE)
+    # The device reckons its nominal in whole mV: as much off either end.
+    mv_raw = 2 + 2 * RAW_FULL_SCALE // settings.adc_reference_mv
+    low = supply_raw(settings, 1 - tolerance) + mv_raw
+    high = supply_raw(settings, 1 + tolerance) - mv_raw
+    return settings, min(max(supply_raw(settings, part), low), high, RAW_FULL_SCALE)
 
 
 def two_samples(settings: Settings, channel: str, raw: int, supply: int) -> list[int]:
