@@ -310,6 +310,7 @@ class Treatment:
             self._treat()
         elif self._recording_ms >= limits.RECORD_WAIT_MS:
             protection.latch(faults.STORAGE)
+            passes.close(pass_states.CLOSED_BY_FAULT)
             self._enter(FAULT, WHY_FAULT)
         else:
             self._recording_ms += readings.dt_ms

@@ -46,16 +46,6 @@ COMMAND_PASS_DONE = const(4)  # the zone has been covered once
 COMMAND_SAME_PASS = const(5)  # take back the closing of the last pass
 COMMAND_END = const(6)  # end the session
 COMMAND_ACKNOWLEDGE = const(7)  # in FAULT: the tip is off the skin
-COMMANDS = (
-    "NONE",
-    "START",
-    "CONFIRM",
-    "SELECT_ZONE",
-    "PASS_DONE",
-    "SAME_PASS",
-    "END",
-    "ACKNOWLEDGE",
-)
 
 # The checklist, as bits of the argument of COMMAND_CONFIRM.
 CONFIRM_CONSULTATION = const(1)

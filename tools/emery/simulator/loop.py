@@ -257,7 +257,6 @@ def run(job: dict, write, progress=None, keep_record=None) -> dict:  # type: ign
         "final_state": controller.treatment.state,
         "passes_counted": list(controller.passes.opened)[:zone_count],
         "passes_made": list(operator.passes_made),
-        "finished": operator.finished,
         "events": happened,
         "effects": [(FAULTS[i][0], effects[i]) for i in range(len(FAULTS)) if effects[i]],
         "commits": world.storage.commits,
