@@ -147,6 +147,9 @@ RESTART_IN_SERVICE = const(2)
 
 # More session time is confirmed near its end, not in advance. [E]
 _EXTENSION_WINDOW_MS = const(300_000)
+# While suction is on, steps of level and flow are at least this far apart: a
+# step is 3 to 4 kPa, and an open nozzle lets 17 kPa/s or more into 1.2 L. [E]
+_STEP_MS = const(500)
 
 
 class Treatment:
@@ -167,6 +170,7 @@ class Treatment:
         "_wants_suction",
         "_recording_ms",
         "_idle_ms",
+        "_step_ms",
         "_held_ms",
         "_after_test",
     )
@@ -214,6 +218,7 @@ class Treatment:
         self._wants_suction = 0  # pressed; waiting for the record
         self._recording_ms = 0  # how long
         self._idle_ms = 0  # suction without contact
+        self._step_ms = 0  # since level or flow last changed under suction
         self._held_ms = 0  # footswitch held where it does nothing
         self._after_test = STANDBY
 
@@ -237,7 +242,7 @@ class Treatment:
         else:
             self._held_ms += readings.dt_ms
 
-        if protection.fault != faults.NONE:
+        if protection.fault != faults.NONE and state != SERVICE:
             self._in_fault(command)
         elif state == TREATING:
             self._in_treating(readings, command, argument)
@@ -329,7 +334,12 @@ class Treatment:
                 self.warning = faults.DWELL_LONG
             else:
                 self._warn()
-            if self._adjust(command, argument):
+            # Step by step: the vacuum must be able to follow, or a level that
+            # falls quickly would look like over-vacuum.
+            if self._step_ms < _STEP_MS:
+                self._step_ms += readings.dt_ms
+            elif self._adjust(command, argument):
+                self._step_ms = 0
                 self._wish_for_plan()
 
     def _between_strokes(self, readings: Readings, command: int, argument: int) -> None:
@@ -339,6 +349,8 @@ class Treatment:
         if state != READY:
             self.session_ms += readings.dt_ms
         self._warn()
+        if command == COMMAND_PASS_DONE:
+            passes.close(pass_states.CLOSED_BY_OPERATOR)
         if self.session_ms >= limits.SESSION_MS:
             self._complete(WHY_SESSION_OVER)
         elif command == COMMAND_END:
@@ -363,11 +375,8 @@ class Treatment:
         elif state == PAUSED:
             if command == COMMAND_SAME_PASS and passes.reopen():
                 self._enter(PAUSED, WHY_WAITING)
-            else:
-                if command == COMMAND_PASS_DONE:
-                    passes.close(pass_states.CLOSED_BY_OPERATOR)
-                if not passes.is_open and not passes.may_open():
-                    self._leave_pass()
+            elif not passes.is_open and not passes.may_open():
+                self._leave_pass()
 
     def _in_resting(self, command: int, argument: int) -> None:
         if command == COMMAND_END:
@@ -432,8 +441,12 @@ class Treatment:
             self._fail_with(found)
 
     def _in_service_mode(self, readings: Readings, command: int, argument: int) -> None:
+        """The gate keeps outputs safe while a fault is latched, here too; but
+        a broken sensor must not keep out whoever came to replace it."""
         self._service.step(command, argument, self._sensing, readings.dt_ms)
-        if command == COMMAND_RESTART:
+        if command == COMMAND_ACKNOWLEDGE:
+            self._protection.clear()
+        elif command == COMMAND_RESTART:
             self._service.rest()
             self.restart = RESTART
         elif command == COMMAND_REPAIRED and self.kept_fault != faults.NONE:
