@@ -28,7 +28,7 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
     Returns ticks, crc, and first_difference: the number of the first tick
     whose decision came out otherwise, -1 for none.
     """
-    controller = Controller(decode(settings), pass_record)
+    controller = Controller(decode(settings), pass_record, 0)
     readings = Readings()
     outputs = Outputs()
     snapshot = bytearray(state.size(controller.parts))
@@ -42,8 +42,8 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
             break
         fields = struct.unpack_from(black_box.RECORD_FORM, record, 0)
         black_box.fill_readings(fields, readings)
-        command = fields[10]
-        argument = fields[11]
+        command = fields[12]
+        argument = fields[13]
         heap_lock()
         controller.step(readings, command, argument, outputs)
         heap_unlock()
