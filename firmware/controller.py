@@ -59,9 +59,15 @@ class Controller:
         self.vacuum_regulator = VacuumRegulator(settings)
         self.crystal_feed = CrystalFeed(settings)
         self.protocol_mark = protocol_mark(settings)
-        if not storage.restore(record, self.passes, self.treatment, self.pump_rest,
-                               self.protocol_mark) and not in_service:
-            self.protection.latch(faults.RECORD_DAMAGED)
+        is_intact = storage.restore(
+            record, self.passes, self.treatment, self.pump_rest, self.protocol_mark
+        )
+        if not in_service:
+            # The kept fault first: a record of another protocol must not hide
+            # it behind a fault that can be acknowledged.
+            self.protection.latch(self.treatment.kept_fault)
+            if not is_intact:
+                self.protection.latch(faults.RECORD_DAMAGED)
         # Everything that changes from tick to tick, in a fixed order.
         self.parts = (
             self.sensing,

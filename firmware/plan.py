@@ -77,8 +77,9 @@ class Plan:
         self.passes = passes
 
     def step_level(self, step: int) -> bool:
-        """One level up or down. False if there is none."""
-        if step == STEP_UP and self.level < self.level_highest:
+        """One level up or down. False if there is none, or none that is proved."""
+        level = self.level
+        if step == STEP_UP and level < self.level_highest and level < self.available_level:
             self.level += 1
             return True
         if step == STEP_DOWN and self.level > _LOWEST_LEVEL:

@@ -271,8 +271,6 @@ class Treatment:
         elif state == BOOT:
             if self._in_service:
                 self._enter(SERVICE, WHY_SERVICE)
-            elif self.kept_fault != faults.NONE:
-                self._fail_with(self.kept_fault)
             else:
                 self._test_then(STANDBY)
         else:

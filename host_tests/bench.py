@@ -165,7 +165,7 @@ class Bench:
         """The vacuum at both sensor ports in this tick."""
         if self.vacuum_pa is not None:
             return self.vacuum_pa
-        if self.state in ("PROOF", "SERVICE"):
+        if self.controller.treatment.state in (treatment.PROOF, treatment.SERVICE):
             return self.capped_pa
         if self.board.vent == VENT_OPEN:
             return 0.0
