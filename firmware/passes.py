@@ -36,7 +36,7 @@ CLOSED_BY_DOSE = const(6)
 
 _MG_MIN_MS = const(60_000)  # mg/min times ms in one mg
 _SESSION_MASK = const(0x3FFFFFFF)
-_BYTE = const(0xFF)
+_ALL_BITS = const(0xFF)  # of a count, as its copy inverts them
 
 
 class Passes:
@@ -79,7 +79,7 @@ class Passes:
         self.session_is_open = 0
         self.sequence = 0  # of the pass record; a change asks for a commit
         self.opened = bytearray(limits.ZONES)  # passes of each zone
-        self._inverted = bytearray([_BYTE] * limits.ZONES)
+        self._inverted = bytearray([_ALL_BITS] * limits.ZONES)
         self.zone_strokes = [0] * limits.ZONES
         self.zone_contact_ms = [0] * limits.ZONES
         self.zone_crystals_mg = [0] * limits.ZONES
@@ -135,7 +135,14 @@ class Passes:
     def is_damaged(self) -> bool:
         """Is the chosen zone's count not what was written to it?"""
         zone = self.zone
-        return self.opened[zone] ^ self._inverted[zone] != _BYTE
+        return self.opened[zone] ^ self._inverted[zone] != _ALL_BITS
+
+    def kept(self, zone: int) -> int:
+        """What the record keeps of a zone's count: should its copies differ,
+        the higher one, so that no bit that flips gives a pass back."""
+        opened = self.opened[zone]
+        copy = self._inverted[zone] ^ _ALL_BITS
+        return opened if opened > copy else copy
 
     def open_next(self) -> None:
         """Open the next pass of the chosen zone; the caller has asked
@@ -208,7 +215,7 @@ class Passes:
     def set_opened(self, zone: int, opened: int) -> None:
         """Write a zone's count, plain and inverted."""
         self.opened[zone] = opened
-        self._inverted[zone] = opened ^ _BYTE
+        self._inverted[zone] = opened ^ _ALL_BITS
 
     def ask_for_commit(self) -> None:
         """The record has something new: suction waits until it is kept."""

@@ -26,16 +26,18 @@ from firmware.treatment import Treatment
 _FORM = "<HIBHHB16s16sI"
 _S_HIGHEST = 65_535
 _CRYSTALS_MG = 500
-_BYTE = 0xFF
+_UNITS_HIGHEST = 255
 
 
 def encode(passes: Passes, treatment: Treatment, pump_rest: PumpRest, mark: int) -> bytes:
     """The pass record of the state as it stands, for the protocol of `mark`."""
     spent_s = treatment.session_ms // 1000
+    opened = bytearray(limits.ZONES)
     crystals = bytearray(limits.ZONES)
     for zone in range(limits.ZONES):
+        opened[zone] = passes.kept(zone)
         units = (passes.zone_crystals_mg[zone] + _CRYSTALS_MG - 1) // _CRYSTALS_MG
-        crystals[zone] = units if units < _BYTE else _BYTE
+        crystals[zone] = units if units < _UNITS_HIGHEST else _UNITS_HIGHEST
     body = struct.pack(
         _FORM,
         passes.sequence,
@@ -44,7 +46,7 @@ def encode(passes: Passes, treatment: Treatment, pump_rest: PumpRest, mark: int)
         spent_s if spent_s < _S_HIGHEST else _S_HIGHEST,
         pump_rest.on_ms // 1000,
         treatment.kept_fault,
-        bytes(passes.opened),
+        bytes(opened),
         bytes(crystals),
         mark,
     )

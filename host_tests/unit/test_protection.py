@@ -231,7 +231,7 @@ def test_the_soft_limit_of_each_level(level: int) -> None:
     set_pa = limits.LEVEL_VACUUM_PA[level - 1]
     limit_pa = set_pa + soft_margin_pa(settings, set_pa)
     judge = Judge(settings)
-    for _ in range(300):
+    for _ in range(200):
         judge.tick(limit_pa - EARLY_PA, level=level)
     assert judge.protection.soft_ms == 0
     assert judge.protection.takes_suction == 0
