@@ -29,6 +29,8 @@ class Controller:
     """The core made from checked settings and the stored pass record;
     `in_service` tells that the restart was into SERVICE."""
 
+    STATE = ("was_safe",)
+
     def __init__(self, settings: Settings, record: bytes, in_service: int) -> None:
         self.sensing = Sensing(settings)
         self.protection = Protection(settings, settings.hard_limit_pa)
@@ -68,8 +70,10 @@ class Controller:
             self.protection.latch(self.treatment.kept_fault)
             if not is_intact:
                 self.protection.latch(faults.RECORD_DAMAGED)
+        self.was_safe = 1  # outputs of the tick before
         # Everything that changes from tick to tick, in a fixed order.
         self.parts = (
+            self,
             self.sensing,
             self.sensing.a,
             self.sensing.b,
@@ -95,8 +99,7 @@ class Controller:
         self.black_box = BlackBox(state.size(self.parts))
 
     def step(self, readings: Readings, command: int, argument: int, outputs: Outputs) -> None:
-        """One tick: fill `outputs`, which still holds those of the tick before,
-        from `readings` and one COMMAND_."""
+        """One tick: fill `outputs` from `readings` and one COMMAND_."""
         dt_ms = readings.dt_ms
         sensing = self.sensing
         protection = self.protection
@@ -108,7 +111,7 @@ class Controller:
 
         sensing.step(readings)
         vacuum_pa = sensing.vacuum_pa
-        protection.step(readings, treatment.level, outputs.are_safe())
+        protection.step(readings, treatment.level, self.was_safe)
         self.footswitch.step(readings)
         contact.step(vacuum_pa, treatment.set_pa, dt_ms)
         self.dwell.step(contact.on_skin, contact.contact_ms, readings.motion, dt_ms)
@@ -121,4 +124,5 @@ class Controller:
             treatment, protection, contact, passes, regulator, feed, self.proof, self.service,
             outputs,
         )
+        self.was_safe = 1 if outputs.are_safe() else 0
         self.black_box.record(readings, command, argument, outputs, protection, treatment)
