@@ -23,6 +23,7 @@ from micropython import const
 
 from firmware import faults, limits
 from firmware.protection import Protection
+from firmware.self_test import RUNNING as RUNNING
 from firmware.sensing import Sensing
 from firmware.settings import Settings
 from hal.contract import FULL_PERMILLE, VENT_CLOSED, VENT_OPEN, Readings
@@ -36,7 +37,6 @@ BLEED = const(5)
 PULL = const(6)
 VENTED = const(7)
 
-RUNNING = const(-1)
 NOT_CAPPED = const(-2)
 
 _STILL_MS = const(300)
