@@ -112,7 +112,7 @@ CATALOGUE = (
      ("End the session before treating anyone; the next one starts at zero.",
       "If the protocol was not changed, have the board serviced.")),
     (VENT_FAILED, "VENT_FAILED", HIGH, EXIT_SERVICE,
-     "The vacuum is not released: the vent is blocked, or the pump does not stop",
+     "The vacuum stays: the vent is blocked, or the pump does not stop",
      ("Break the seal: lift an edge of the skin at the tip, pull the hose off.",
       _OUT_OF_USE,
       "Clear or replace the vent; check that the pump stops when told.")),
