@@ -81,7 +81,10 @@ def _board_lines(board: Board) -> list[str]:
 def _protocol_lines(protocol: Protocol) -> list[str]:
     # "pass_time" on two lines, or the widest protocol would not fit.
     heads = [row.key.rpartition("_") for row in ZONE_ROWS]
-    rows = [["", "", *(head[0] for head in heads)], ["zone", "vacuum", *(head[2] for head in heads)]]
+    rows = [
+        ["", "", *(head[0] for head in heads)],
+        ["zone", "vacuum", *(head[2] for head in heads)],
+    ]
     for zone in protocol.zones:
         vacuum = quantity.text(LEVEL_VACUUM_PA[zone.level - 1], "Pa")
         fields = [quantity.text(getattr(zone, row.name), row.unit) for row in ZONE_ROWS]
