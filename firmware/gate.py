@@ -4,7 +4,7 @@ Outputs are safe unless everything allows more: no fault latched, the state is
 TREATING, a pass is open, a set vacuum is in force. Then the vent closes, the
 lease is renewed, the pump may run unless protection takes suction away, and
 crystals may flow only with contact besides. What passes is clamped to the
-outputs' range.
+outputs' range. Each output is written once.
 """
 
 from firmware import faults, treatment
@@ -26,19 +26,25 @@ def pass_through(
     feed: CrystalFeed,
     outputs: Outputs,
 ) -> None:
-    """Fill `outputs` for this tick; safe first, then what is allowed."""
-    outputs.make_safe()
-    if protection.fault != faults.NONE or wish.state != treatment.TREATING:
+    """Fill `outputs` for this tick: safe, or what is allowed."""
+    if (
+        protection.fault != faults.NONE
+        or wish.state != treatment.TREATING
+        or not passes.is_open
+        or wish.set_pa == 0
+    ):
+        outputs.make_safe()
         return
-    if not passes.is_open or wish.set_pa == 0:
-        return
+    pump = 0
+    crystals = 0
+    if not protection.takes_suction:
+        pump = _in_range(regulator.drive_permille)
+        if contact.on_skin:
+            crystals = _in_range(feed.valve_permille)
+    outputs.pump_permille = pump
+    outputs.feed_permille = crystals
     outputs.vent = VENT_CLOSED
     outputs.lease_ms = LEASE_MS
-    if protection.takes_suction:
-        return
-    outputs.pump_permille = _in_range(regulator.drive_permille)
-    if contact.on_skin:
-        outputs.feed_permille = _in_range(feed.valve_permille)
 
 
 def _in_range(permille: int) -> int:

@@ -11,7 +11,7 @@ from host_tests.any_treatment import MOVES, Move, any_bench, make
 from host_tests.bench import Bench
 
 
-def keyframes(bench: Bench) -> list[tuple[int, bytearray]]:
+def keyframes(bench: Bench) -> list[tuple[int, list[int]]]:
     """Those from which the ring still holds every record, oldest first."""
     box = bench.controller.black_box
     kept = [
@@ -22,7 +22,7 @@ def keyframes(bench: Bench) -> list[tuple[int, bytearray]]:
     return sorted(kept, key=lambda pair: pair[0])
 
 
-def replay(bench: Bench, tick: int, keyframe: bytearray) -> Controller:
+def replay(bench: Bench, tick: int, keyframe: list[int]) -> Controller:
     """Run the records from `tick` on; every decision must be the same."""
     box = bench.controller.black_box
     again = Controller(bench.settings, b"")
@@ -43,10 +43,10 @@ def replay(bench: Bench, tick: int, keyframe: bytearray) -> Controller:
     return again
 
 
-def saved(controller: Controller) -> bytearray:
-    buffer = bytearray(state.size(controller.parts))
-    state.save(controller.parts, buffer)
-    return buffer
+def saved(controller: Controller) -> list[int]:
+    row = [0] * state.size(controller.parts)
+    state.save(controller.parts, row)
+    return row
 
 
 class Stopped(Exception):

@@ -25,7 +25,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from emery.bench.player import Player
+from emery.simulator.loop import TURN_MS
 from firmware import black_box
+from firmware.settings import decode
 
 # The unix port's cost of each kind in ns, measured by itself, beside the 95 ns
 # of a method call there.
@@ -65,7 +67,6 @@ _KINDS = (
     ("UNARY_", "arithmetic"),
 )
 _PACK_INTO_OTHERS = 3  # format, buffer and offset
-_TURN_TICKS = 4  # the main loop turns every 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ def estimate(settings: bytes, records: bytes) -> Estimate:
     app = player.app
     ticks: list[Counter[str]] = []
     turns: list[Counter[str]] = []
+    turn_ticks = TURN_MS // decode(settings).tick_period_ms
     rows = player.block(len(records) // black_box.RECORD_BYTES)
     for number, record in enumerate(rows):
         player.prepare(record)
@@ -91,7 +93,7 @@ def estimate(settings: bytes, records: bytes) -> Estimate:
         tick = counted(app.tick)
         if was_treating and player.is_treating():
             ticks.append(tick + Counter(machine=_MACHINE_CALLS))
-        if number % _TURN_TICKS == 0:
+        if number % turn_ticks == 0:
             committed = app.readings.committed_sequence
             turns.append(counted(app.turn))
             app.readings.committed_sequence = committed

@@ -15,7 +15,7 @@ from emery.simulator.replay import replay
 from emery.simulator.run import prepare
 
 _STRETCH_MS = 120_000  # of the nominal facial: strokes, lifts, a rest
-_RUNS = 5
+_TIMES = 5
 # ControlModuleSimulator of the People's Ventilator Project with its controller at
 # 10 ms, on a comparable machine.
 _PVP = {"PVP ventilator": 26.0}
@@ -24,9 +24,9 @@ _PVP = {"PVP ventilator": 26.0}
 def measure(seed: int, progress: Callable[[float], None]) -> dict[str, Figure]:
     """The figures of this group."""
     speeds = []
-    for number in range(_RUNS):
+    for number in range(_TIMES):
         speeds.append(_speed(seed))
-        progress(0.8 * (number + 1) / _RUNS)
+        progress(0.8 * (number + 1) / _TIMES)
     return {
         "simulate.sim_s_per_wall_s": Figure(
             round(statistics.median(speeds), 1),

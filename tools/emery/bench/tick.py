@@ -25,9 +25,9 @@ from emery.simulator.run import prepare
 from firmware.black_box import RECORD_BYTES
 from firmware.settings import decode
 
-_STRETCH_MS = 45_000
+_RECORDED_MS = 50_000
 _COUNTED_MS = 20_000  # of it, the part that is counted operation by operation
-_RUNS = 5  # of the rig, each a process of its own; their median counts
+_RIG_RUNS = 5  # of the rig, each a process of its own; their median counts
 _NO_PID = "simple-pid is not installed: pip install 'emery[bench]'"
 
 
@@ -35,7 +35,7 @@ _NO_PID = "simple-pid is not installed: pip install 'emery[bench]'"
 def recording(seed: int) -> tuple[bytes, bytes]:
     """Compiled settings and the recorded ticks of the stretch."""
     job, _, _ = prepare("nominal_facial", seed=seed)
-    job["duration_ms"] = _STRETCH_MS
+    job["duration_ms"] = _RECORDED_MS
     records = bytearray()
     loop.run(job, lambda rows: None, None, records.extend)
     return job["settings"], bytes(records)
@@ -91,9 +91,9 @@ def _timed(
         command = lanes.command(
             tree, "emery.bench.tick_rig", str(settings_file), str(records_file)
         )
-        for number in range(_RUNS):
+        for number in range(_RIG_RUNS):
             runs.append(_run(command))
-            progress((number + 1) / _RUNS)
+            progress((number + 1) / _RIG_RUNS)
     block = runs[0]["block"]
     locked = [row for run in runs for row in run["blocks"] if row[0]]
     tick_us = statistics.median(row[1] for row in locked) / block

@@ -18,6 +18,7 @@ from emery import slot
 from emery.bench.keys import Figure
 from emery.config.load import load
 from emery.simulator.analysis import SKIN_FREE_PA
+from emery.simulator.loop import TURN_MS
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
@@ -40,9 +41,8 @@ from hal.mock import MockBoard, MockStorage
 
 VOLUMES_M3 = (0.2e-3, 0.3e-3, 0.65e-3)
 DRAWN_PLANTS = 11  # besides the nominal one, for each volume
-_STROKE_MS = 2_500  # on the skin before the fault: well after the rise
-_LONGEST_MS = 3_000  # no release takes as long
-_TURN_MS = 20  # the main loop turns this often, as in the simulator
+_INTO_STROKE_MS = 2_500  # on the skin before the fault: well after the rise
+_WAIT_MS = 3_000  # no release takes as long
 _REFERENCE_DELAY_MS = 10
 # An ESP32 ticks at 10 ms, and sees less voltage: halved, a vented sensor fits.
 _ESP32 = {
@@ -105,7 +105,7 @@ class Device:
             board.vacuum_b_raw = sensors.vacuum_b_raw
             board.sensor_supply_raw = sensors.supply_raw
             self.app.tick()
-            if board.now_ms % _TURN_MS == 0:
+            if board.now_ms % TURN_MS == 0:
                 board.measure_barometer()
                 self.app.turn()
                 self._gap_ms = board.pending_gap_ms
@@ -122,7 +122,7 @@ class Device:
         self.board.footswitch = SWITCH_PRESSED
         self._until(treatment.TREATING)
         self.plant.on_skin = 1
-        self.run(_STROKE_MS)
+        self.run(_INTO_STROKE_MS)
 
     def runs_away(self) -> None:
         """The pump sticks at full, in this millisecond, and the nozzle clogs."""
@@ -135,7 +135,7 @@ class Device:
         self.run(self.tick_ms)
 
     def _until(self, state: int) -> None:
-        for _ in range(_LONGEST_MS):
+        for _ in range(_WAIT_MS):
             if self.state == state:
                 return
             self.step()
@@ -224,7 +224,7 @@ def follow(device: Device, volume_m3: float, limit_pa: float) -> Trip:
     peak_pa = 0.0
     crossed: Plant | None = None
     crossed_ms = 0
-    for ms in range(_LONGEST_MS):
+    for ms in range(_WAIT_MS):
         device.step()
         peak_pa = max(peak_pa, plant.skin_peak_pa)
         if crossed is None and plant.skin_pa >= limit_pa:
