@@ -129,12 +129,13 @@ def counted(work: Callable[[], None]) -> Counter[str]:
             if argument is struct.pack_into:
                 counts["packed"] += _argument_count(frame) - _PACK_INTO_OTHERS
 
+    before = sys.gettrace()
     sys.setprofile(profile)
     sys.settrace(trace)
     try:
         work()
     finally:
-        sys.settrace(None)
+        sys.settrace(before)
         sys.setprofile(None)
     del counts[_PART_OF_THE_CALL]
     return counts

@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -48,9 +49,7 @@ def _regulation() -> Measure:
             for key in KEYS
             if key.group == "regulation"
         }
-    from emery.bench import regulation  # type: ignore[attr-defined]
-
-    measure: Measure = regulation.measure
+    measure: Measure = import_module("emery.bench.regulation").measure
     return measure
 
 
