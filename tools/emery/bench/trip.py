@@ -40,7 +40,7 @@ from hal.contract import (
 from hal.mock import MockBoard, MockStorage
 
 VOLUMES_M3 = (0.2e-3, 0.3e-3, 0.65e-3)
-DRAWN_PLANTS = 11  # besides the nominal one, for each volume
+DRAWN_PLANTS = 23  # besides the nominal one, for each volume
 _INTO_STROKE_MS = 2_500  # on the skin before the fault: well after the rise
 _WAIT_MS = 3_000  # no release takes as long
 _REFERENCE_DELAY_MS = 10
@@ -230,14 +230,17 @@ def follow(device: Device, volume_m3: float, limit_pa: float) -> Trip:
         if crossed is None and plant.skin_pa >= limit_pa:
             crossed = copy.deepcopy(plant)
             crossed_ms = ms
-        if crossed is not None and plant.skin_pa < SKIN_FREE_PA:
-            return Trip(
-                volume_m3,
-                peak_pa,
-                ms - crossed_ms,
-                _release(copy.deepcopy(crossed), 0)[0],
-                _release(crossed, _REFERENCE_DELAY_MS)[1],
-            )
+        if plant.skin_pa >= SKIN_FREE_PA:
+            continue
+        if crossed is None:
+            return Trip(volume_m3, peak_pa, 1, 1, limit_pa)  # let go before the limit
+        return Trip(
+            volume_m3,
+            peak_pa,
+            ms - crossed_ms,
+            _release(copy.deepcopy(crossed), 0)[0],
+            _release(crossed, _REFERENCE_DELAY_MS)[1],
+        )
     raise RuntimeError("the runaway was never released")
 
 
