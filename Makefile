@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # What runs under MicroPython: the firmware, and the model of the world around it.
 DEVICE_CODE := firmware hal $(wildcard $(foreach name,noise plant sensors operator loop replay lane_main,\
-	tools/emery/simulator/$(name).py))
+	tools/emery/simulator/$(name).py)) $(wildcard $(foreach name,player tick_rig,\
+	tools/emery/bench/$(name).py))
 # Stubs of MicroPython's modules, for type checking of the device code only.
 # They lie outside the environment's import path, because some of them carry
 # the names of CPython modules.
@@ -21,7 +22,7 @@ STUBS_PACKAGE := micropython-rp2-rpi_pico-stubs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate test test-long guards check lint types format constraints clean distclean
+.PHONY: help simulate bench test test-long guards check lint types format constraints clean distclean
 .SUFFIXES:
 
 help: ## list these targets
@@ -29,6 +30,9 @@ help: ## list these targets
 
 simulate: $(READY) ## one 30-minute facial on the modelled device -> build/report.html
 	@$(BIN)/emery simulate $(SCENARIO) --report build/report.html
+
+bench: $(READY) ## every figure beside its references; fails if one has worsened
+	@$(BIN)/emery bench --check
 
 test: check ## lint, types, then the fast tests, on CPython and on MicroPython
 	@mkdir -p build

@@ -32,18 +32,19 @@ AFTER_FAULT = const(80)
 
 _RECORD_MASK = const(0x1FFFFFFF)  # 29 bits: what is kept stays a small integer
 _BYTE = const(0xFF)
+_RING_BYTES = RECORDS * RECORD_BYTES
 
 
 class BlackBox:
     """The ring, its keyframes and its place. Not part of the core's state."""
 
-    def __init__(self, core_bytes: int) -> None:
-        self.records = bytearray(RECORDS * RECORD_BYTES)
+    def __init__(self, state_size: int) -> None:
+        self.records = bytearray(_RING_BYTES)
         self.ticks = 0  # ticks recorded since the start
         self.is_stopped = 0
         self._place = 0  # byte offset of the next record
         self._left = AFTER_FAULT
-        self.keyframes = tuple(bytearray(core_bytes) for _ in range(KEYFRAMES))
+        self.keyframes = tuple([0] * state_size for _ in range(KEYFRAMES))
         # Tick count at each keyframe; -1 while it is empty or being written.
         self.keyframe_ticks = [-1] * KEYFRAMES
         self._next_keyframe = 0
@@ -73,12 +74,10 @@ class BlackBox:
                 for index in range(KEYFRAMES):
                     self.keyframe_ticks[index] = -1
         place = self._place
-        write_record(
-            self.records, place, readings, command, argument, outputs, wish, fault
-        )
+        write_record(self.records, place, readings, command, argument, outputs, wish, fault)
         self.ticks = (self.ticks + 1) & _RECORD_MASK
         place += RECORD_BYTES
-        self._place = place if place < RECORDS * RECORD_BYTES else 0
+        self._place = place if place < _RING_BYTES else 0
 
     def keep_keyframe(self, parts: tuple) -> None:
         """Called by the main loop each turn: keep the full state when it is
@@ -116,7 +115,8 @@ def write_record(
     wish: Treatment,
     fault: int,
 ) -> None:
-    """Write one record; masked, since stores truncate silently on the device.
+    """Write one record; its inputs masked, since stores truncate silently on
+    the device. The decision comes from the gate and the states, and fits.
 
     What the contract promises fits the form, so that a replay is exact.
     """
@@ -138,13 +138,13 @@ def write_record(
         readings.main_fault & _BYTE,
         command & _BYTE,
         argument & _BYTE,
-        outputs.pump_permille & COUNTER_MASK,
-        outputs.feed_permille & COUNTER_MASK,
-        outputs.vent & _BYTE,
-        outputs.lease_ms & _BYTE,
-        wish.state & _BYTE,
-        wish.reason & _BYTE,
-        fault & _BYTE,
+        outputs.pump_permille,
+        outputs.feed_permille,
+        outputs.vent,
+        outputs.lease_ms,
+        wish.state,
+        wish.reason,
+        fault,
     )
 
 

@@ -86,9 +86,11 @@ class Sensing:
         supply_raw = readings.sensor_supply_raw
         if supply_raw < 1:
             supply_raw = 1  # protection latches the supply; this must not raise
-        self.a.step(readings.vacuum_a_raw, supply_raw)
-        self.b.step(readings.vacuum_b_raw, supply_raw)
-        self.vacuum_pa = (self.a.vacuum_pa + self.b.vacuum_pa) >> 1
+        a = self.a
+        b = self.b
+        a.step(readings.vacuum_a_raw, supply_raw)
+        b.step(readings.vacuum_b_raw, supply_raw)
+        self.vacuum_pa = (a.vacuum_pa + b.vacuum_pa) >> 1
 
     def trim(self, a_pa: int, b_pa: int) -> None:
         """Take the vented readings of the self-test as the new zeros, in Pa."""

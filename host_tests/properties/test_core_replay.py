@@ -16,7 +16,7 @@ from host_tests.bench import Bench
 MOVES = st.lists(MOVE.filter(lambda move: move[0] not in ("fault", "time")), max_size=40)
 
 
-def keyframes(bench: Bench) -> list[tuple[int, bytearray]]:
+def keyframes(bench: Bench) -> list[tuple[int, list[int]]]:
     """Those from which the ring still holds every record, oldest first."""
     box = bench.controller.black_box
     kept = [
@@ -27,7 +27,7 @@ def keyframes(bench: Bench) -> list[tuple[int, bytearray]]:
     return sorted(kept, key=lambda pair: pair[0])
 
 
-def replay(bench: Bench, tick: int, keyframe: bytearray) -> Controller:
+def replay(bench: Bench, tick: int, keyframe: list[int]) -> Controller:
     """Run the records from `tick` on; every decision must be the same."""
     box = bench.controller.black_box
     again = Controller(bench.settings, b"", 0)
@@ -48,10 +48,10 @@ def replay(bench: Bench, tick: int, keyframe: bytearray) -> Controller:
     return again
 
 
-def saved(controller: Controller) -> bytearray:
-    buffer = bytearray(state.size(controller.parts))
-    state.save(controller.parts, buffer)
-    return buffer
+def saved(controller: Controller) -> list[int]:
+    row = [0] * state.size(controller.parts)
+    state.save(controller.parts, row)
+    return row
 
 
 class Stopped(Exception):

@@ -1,5 +1,6 @@
 """The full state: nothing that changes is missing from it."""
 
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -172,13 +173,13 @@ def test_no_part_names_what_it_does_not_have() -> None:
 def test_what_is_saved_is_loaded() -> None:
     bench, _ = eventful()
     parts = bench.controller.parts
-    saved = bytearray(state.size(parts))
+    saved = [0] * state.size(parts)
     state.save(parts, saved)
     fresh = Controller(bench.settings, b"", 0)
     before = snapshot(fresh)
     state.load(fresh.parts, saved)
     assert snapshot(fresh) == snapshot(bench.controller) != before
-    again = bytearray(state.size(fresh.parts))
+    again = [0] * state.size(fresh.parts)
     state.save(fresh.parts, again)
     assert again == saved
 
@@ -191,7 +192,7 @@ def test_loading_keeps_the_arrays_themselves() -> None:
         controller.passes.zone_strokes,
         controller.passes._inverted,
     ]
-    state.load(controller.parts, bytearray(state.size(controller.parts)))
+    state.load(controller.parts, [0] * state.size(controller.parts))
     assert controller.passes.opened is arrays[0]
     assert controller.passes.zone_strokes is arrays[1]
     assert controller.passes._inverted is arrays[2]
@@ -201,8 +202,12 @@ def test_loading_keeps_the_arrays_themselves() -> None:
 def test_every_32_bit_value_comes_back(value: int) -> None:
     controller = Bench().controller
     controller.vacuum_regulator.integral_micro = value
-    saved = bytearray(state.size(controller.parts))
+    saved = [0] * state.size(controller.parts)
     state.save(controller.parts, saved)
+    packed = bytearray(4 * len(saved))
+    state.pack(saved, packed)
+    assert [number for (number,) in struct.iter_unpack("<i", packed)] == saved
+    assert saved.count(value) >= 1
     controller.vacuum_regulator.integral_micro = 7
     state.load(controller.parts, saved)
     assert controller.vacuum_regulator.integral_micro == value

@@ -191,6 +191,55 @@ def faults(
         _write(fault_list.table() if code is None else fault_list.page(rows[0]))
 
 
+@app.command()
+def bench(
+    *,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Draws other plants. Default: that of the baseline.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+    only: Annotated[
+        str | None, typer.Option(metavar="GROUP", help="Measure one group only.")
+    ] = None,
+    check_it: Annotated[
+        bool,
+        typer.Option("--check", help="Fail if a figure is worse than the reviewed baseline."),
+    ] = False,
+) -> None:
+    """Measure everything in one run, with the references beside it."""
+    from emery.bench import baseline
+    from emery.bench import run as bench_run
+    from emery.simulator.lanes import LaneFailed
+
+    if check_it and seed not in (None, bench_run.SEED):
+        _refuse(f"--check compares with plants of seed {bench_run.SEED}; leave --seed out")
+    try:
+        groups = bench_run.chosen(only)
+    except ValueError as unknown:
+        _refuse(str(unknown))
+    try:
+        with _progress("measuring") as show:
+            document = bench_run.run(bench_run.SEED if seed is None else seed, groups, show)
+    except LaneFailed as error:
+        _complain(f"error: {error}")
+        raise typer.Exit(ExitCode.INTERNAL) from None
+    if check_it:
+        document["check"] = baseline.check(document["figures"], baseline.read())
+    if as_json:
+        _write(json.dumps(document, indent=1) + "\n")
+    else:
+        from emery.bench.table import print_table
+
+        console = _console(sys.stdout)
+        with console.capture() as text:
+            print_table(console, document)
+        _write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
+    raise typer.Exit(bench_run.exit_code(document))
+
+
 @config_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A board or protocol TOML file.")],

@@ -32,7 +32,7 @@ ROW_FORM = "<IiiiiHHHBBBBBBBBB"
 ROW_BYTES = struct.calcsize(ROW_FORM)
 _ROWS_AT_ONCE = 400
 
-_TURN_MS = 20  # the main loop turns this often
+TURN_MS = 20  # the main loop turns this often
 _BAROMETER_MS = 200  # and polls the barometer this often
 _AFTER_END_MS = 2_000  # what is simulated on after the operator has finished
 
@@ -72,12 +72,13 @@ class World:
         self.ticks = 0
         self.crc = 0
         self._state_every = job["state_every"]
-        self._turn_ticks = _TURN_MS // self.tick_ms
+        self._turn_ticks = TURN_MS // self.tick_ms
         self._barometer_ticks = _BAROMETER_MS // self.tick_ms
         self._gap_ms = 0  # what is left of a commit
         self._record = bytearray(black_box.RECORD_BYTES)
         self.power_on()
-        self._snapshot = bytearray(state.size(self.app.controller.parts))
+        self._state = [0] * state.size(self.app.controller.parts)
+        self._snapshot = bytearray(4 * len(self._state))
 
     def power_on(self) -> None:
         """A fresh board and a fresh app; only the storage remembers."""
@@ -131,7 +132,8 @@ class World:
             keep_record(record)
         crc = crc32(record, self.crc)
         if ticks % self._state_every == 0:
-            state.save(controller.parts, self._snapshot)
+            state.save(controller.parts, self._state)
+            state.pack(self._state, self._snapshot)
             crc = crc32(self._snapshot, crc)
         self.crc = crc
         if ticks % self._turn_ticks == 0:

@@ -31,7 +31,8 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
     controller = Controller(decode(settings), pass_record, 0)
     readings = Readings()
     outputs = Outputs()
-    snapshot = bytearray(state.size(controller.parts))
+    row = [0] * state.size(controller.parts)
+    snapshot = bytearray(4 * len(row))
     again = bytearray(black_box.RECORD_BYTES)
     crc = 0
     ticks = 0
@@ -51,7 +52,8 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
             again, 0, readings, command, argument, outputs, controller.treatment,
             controller.protection.fault,
         )
-        state.save(controller.parts, snapshot)
+        state.save(controller.parts, row)
+        state.pack(row, snapshot)
         crc = crc32(snapshot, crc32(again, crc))
         if first_difference < 0 and again != record:
             first_difference = ticks
