@@ -51,6 +51,11 @@ METRICS = {
     "share_in_band": Metric(
         "permille", lambda result: 1000 * result["in_band_ms"] // max(1, result["on_skin_ms"])
     ),
+    "share_held": Metric(
+        "permille", lambda result: 1000 * result["steady_ms"] // max(1, result["after_rise_ms"])
+    ),
+    "rise_time": Metric("ms", lambda result: result["rise_ms"]),
+    "overshoot": Metric("Pa", lambda result: result["overshoot_pa"]),
     "strokes": Metric("", lambda result: result["strokes"]),
     "crystals": Metric("mg", lambda result: result["crystals_mg"]),
     "off_skin_crystals": Metric("mg", lambda result: result["off_skin_mg"]),

@@ -1,5 +1,14 @@
 """Figures as people read them, the same in the terminal and in the report."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from emery.simulator.margins import AT_LEAST, left
+
+# Shorter times are told in ms, longer ones in minutes and seconds.
+_LONGEST_IN_MS = 10_000
+
+
 def clock(time_ms: int, *, tenths: bool = False) -> str:
     """Minutes and seconds, cut off rather than rounded: `12:05`, or `12:05.3`."""
     minutes, rest_ms = divmod(time_ms, 60_000)
@@ -23,3 +32,47 @@ def share(part: int, whole: int) -> str:
     Cut off, so that 100 % is said only of the whole.
     """
     return f"{part * 100 // whole} %" if whole else "-"
+
+
+def words(code: str) -> str:
+    """A code of a catalogue or a key as plain words: `ZONE_DONE` -> `zone done`."""
+    return code.replace("_", " ").lower()
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure with its unit; the units are Pa, ms, mg, permille and "" for a count."""
+    if unit == "Pa":
+        return f"{value / 1000:.1f} kPa"
+    if unit == "mg":
+        return f"{value / 1000:.1f} g"
+    if unit == "permille":
+        return f"{value / 10:.1f} %"
+    if unit == "ms" and abs(value) >= _LONGEST_IN_MS:
+        return f"{'-' if value < 0 else ''}{clock(abs(round(value)))} min"
+    return f"{value:g} {unit}".rstrip()
+
+
+def margin_text(margin: Mapping[str, Any]) -> str:
+    """How near a limit was come to: `30.7 of 45.0 kPa`, `540 ms, at least 400 ms`."""
+    reached, limit, unit = margin["reached"], margin["limit"], margin["unit"]
+    if reached is None:
+        return "none" if limit is None else f"none; {margin['relation']} {amount(limit, unit)}"
+    if limit is None:
+        return amount(reached, unit)
+    if margin["relation"] == AT_LEAST:
+        return f"{amount(reached, unit)}, at least {amount(limit, unit)}"
+    number, _, shown = amount(reached, unit).partition(" ")
+    whole, _, shown_limit = amount(limit, unit).partition(" ")
+    return f"{number}{'' if shown == shown_limit else ' ' + shown} of {whole} {shown_limit}".rstrip()
+
+
+def left_text(margin: Mapping[str, Any]) -> str:
+    """The margin left, or by how much a limit was passed."""
+    rest = left(margin)
+    if rest is None:
+        return "no bound set" if margin["limit"] is None else "did not happen"
+    if rest > 0:
+        return f"{amount(rest, margin['unit'])} left"
+    if rest == 0:
+        return "none left" if margin["relation"] != AT_LEAST else "just reached"
+    return f"{amount(-rest, margin['unit'])} {'short' if margin['relation'] == AT_LEAST else 'over'}"
