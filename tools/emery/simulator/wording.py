@@ -39,40 +39,45 @@ def words(code: str) -> str:
     return code.replace("_", " ").lower()
 
 
-def amount(value: float, unit: str) -> str:
-    """A figure with its unit; the units are Pa, ms, mg, permille and "" for a count."""
+def amount(value: float, unit: str, beside: float = 0) -> str:
+    """A figure with its unit; the units are Pa, ms, mg, permille and "" for a count.
+
+    Times get the form of the longer of this and `beside`, so that a time and
+    its limit read alike.
+    """
     if unit == "Pa":
         return f"{value / 1000:.1f} kPa"
     if unit == "mg":
         return f"{value / 1000:.1f} g"
     if unit == "permille":
         return f"{value / 10:.1f} %"
-    if unit == "ms" and abs(value) >= _LONGEST_IN_MS:
+    if unit == "ms" and max(abs(value), abs(beside)) >= _LONGEST_IN_MS:
         return f"{'-' if value < 0 else ''}{clock(abs(round(value)))} min"
     return f"{value:g} {unit}".rstrip()
 
 
 def margin_text(margin: Mapping[str, Any]) -> str:
-    """How near a limit was come to: `30.7 of 45.0 kPa`, `540 ms, at least 400 ms`."""
+    """How near a limit was come to: `30.7 of 45.0 kPa`, `57.6 %, at least 45.0 %`."""
     reached, limit, unit = margin["reached"], margin["limit"], margin["unit"]
     if reached is None:
-        return "none" if limit is None else f"none; {margin['relation']} {amount(limit, unit)}"
+        return "did not happen"
     if limit is None:
         return amount(reached, unit)
     if margin["relation"] == AT_LEAST:
-        return f"{amount(reached, unit)}, at least {amount(limit, unit)}"
-    number, _, shown = amount(reached, unit).partition(" ")
-    whole, _, shown_limit = amount(limit, unit).partition(" ")
-    return f"{number}{'' if shown == shown_limit else ' ' + shown} of {whole} {shown_limit}".rstrip()
+        return f"{amount(reached, unit, limit)}, least {amount(limit, unit, reached)}"
+    number = amount(reached, unit, limit).split(" ")[0]
+    return f"{number} of {amount(limit, unit, reached)}"
 
 
 def left_text(margin: Mapping[str, Any]) -> str:
     """The margin left, or by how much a limit was passed."""
     rest = left(margin)
     if rest is None:
-        return "no bound set" if margin["limit"] is None else "did not happen"
-    if rest > 0:
-        return f"{amount(rest, margin['unit'])} left"
+        return "no bound" if margin["reached"] is not None else "-"
+    least = margin["relation"] == AT_LEAST
     if rest == 0:
-        return "none left" if margin["relation"] != AT_LEAST else "just reached"
-    return f"{amount(-rest, margin['unit'])} {'short' if margin['relation'] == AT_LEAST else 'over'}"
+        return "just reached" if least else "none left"
+    size = amount(abs(rest), margin["unit"], margin["limit"])
+    if rest < 0:
+        return f"{size} {'short' if least else 'over'}"
+    return f"{size} {'more' if least else 'left'}"

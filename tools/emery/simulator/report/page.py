@@ -168,7 +168,16 @@ def _nearest(result: Mapping[str, Any]) -> str:
     where = f" in {nearest['where']}" if nearest["where"] else ""
     return (
         f'<p class="nearest">Highest vacuum <b>{margin_text(nearest)}</b>, {_text(place)}, '
-        f"{_jump(around(f'at {_moment(at_ms)}', at_ms))}{_text(where)}.</p>"
+        f"{_jump(around(f'at {_moment(at_ms)}', at_ms))}{_text(where)}."
+        + "".join(f" {_text(_ended(fault))}" for fault in result["faults"][:2])
+        + "</p>"
+    )
+
+
+def _ended(fault: Mapping[str, Any]) -> str:
+    return (
+        f"{fault['code']} latched: outputs safe after {_duration(fault['to_safe_ms'])}, "
+        f"skin released after {_duration(fault['release_ms'])}."
     )
 
 
@@ -231,36 +240,32 @@ def _margin_row(margin: Mapping[str, Any]) -> str:
             f'<span class="gauge"><i style="width:{percent:.1f}%"></i>'
             f'<s style="left:{_LIMIT_AT_PERCENT}%"></s></span>'
         )
-    what = margin["what"]
-    if margin["limit_name"] and margin["origin"] == DEVICE:
-        what = f"{what}<small>{_text(margin['limit_name'])}</small>"
     where = _text(margin["where"])
     if margin["at_ms"] is not None:
-        where += " " + _jump(around(_moment(margin["at_ms"]), margin["at_ms"]))
-    state = "past" if used is not None and used > 1 else "kept"
-    cells = (gauge, margin_text(margin), left_text(margin))
+        where += f", {_jump(around(_moment(margin['at_ms']), margin['at_ms']))}"
+    cells = (_text(margin["limit_name"]), gauge, margin_text(margin), left_text(margin), where)
     return (
-        f'<tr class="{state}"><th scope="row">{what}</th>'
+        f'<tr class="{"past" if used is not None and used > 1 else "kept"}">'
+        f'<th scope="row">{_text(margin["what"])}</th>'
         + "".join(f"<td>{cell}</td>" for cell in cells)
-        + (f"<td>{where}</td>" if margin["origin"] == DEVICE else "")
         + "</tr>"
     )
 
 
 def _margins(margins: Sequence[Mapping[str, Any]]) -> str:
-    tables = []
-    for origin, title, last in (
-        (DEVICE, "Limits of the device", '<th scope="col">Nearest in</th>'),
-        (SCENARIO, "Bounds of the scenario", ""),
-    ):
+    groups = ""
+    for origin, title in ((DEVICE, "Limits of the device"), (SCENARIO, "Bounds of the scenario")):
         rows = "".join(_margin_row(margin) for margin in margins if margin["origin"] == origin)
-        tables.append(
-            f'<div class="wide {origin}"><table class="margins"><thead><tr>'
-            f'<th scope="col">{title}</th><th scope="col">Used up</th>'
-            f'<th scope="col">Reached</th><th scope="col">Margin</th>{last}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
+        groups += (
+            f'<tbody><tr class="group"><th scope="rowgroup" colspan="6">{title}</th></tr>'
+            f"{rows}</tbody>"
         )
-    return "".join(tables)
+    return (
+        '<div class="wide"><table class="margins"><thead><tr><th scope="col">What</th>'
+        '<th scope="col">against</th><th scope="col">Used up</th><th scope="col">Reached</th>'
+        f'<th scope="col">Margin</th><th scope="col">Nearest in</th></tr></thead>{groups}'
+        "</table></div>"
+    )
 
 
 def _difference_table(title: str, heads: Sequence[str], rows: Iterable[Difference]) -> str:

@@ -3,6 +3,8 @@
 "use strict";
 
 const PAPER_WIDTH = 700;
+// A button that shows less than this shows one stroke, or what happened in it.
+const LOUPE_MS = 20000;
 
 (async function () {
   const notice = document.getElementById("notice");
@@ -46,7 +48,7 @@ const PAPER_WIDTH = 700;
     if (!button) return;
     const { from, to } = session.windowOf(button);
     session.show(from, to);
-    if (loupe) loupe.chooseAt((from + to) / 2);
+    if (loupe && to - from < LOUPE_MS) loupe.chooseAt((from + to) / 2);
     if (!button.closest("#views")) {
       document.getElementById("session").scrollIntoView({ behavior: "smooth" });
     }

@@ -92,7 +92,8 @@ function strokeView(run, other, bandPa, onChoose) {
   }
 
   function during(shape) {
-    const keep = shape.x.map((at) => at >= 0 && at <= shape.duration);
+    // The rate looks ahead; what it sees after the end is no part of the stroke.
+    const keep = shape.x.map((at) => at >= 0 && at <= shape.duration - RATE_MS / 2000);
     const part = (list) => list.filter((_, i) => keep[i]);
     return { x: part(shape.x), vacuum: part(shape.vacuum), rate: part(shape.rate) };
   }
@@ -193,7 +194,8 @@ function strokeView(run, other, bandPa, onChoose) {
       yanchor: "top", font: { color: colour("--set-ink"), size: 12 },
     });
     note(`set \u00b1${band.toFixed(0)} kPa`, {
-      xref: "x2", x: set, yref: "y3 domain", y: 1, yanchor: "bottom",
+      xref: "x2", x: set - band, xanchor: "right", xshift: -3, yref: "y3 domain", y: 1,
+      yanchor: "top",
       font: { color: colour("--set-ink"), size: 12 },
     });
     const held = (chosen.to - chosen.from) / 1000;
@@ -201,7 +203,8 @@ function strokeView(run, other, bandPa, onChoose) {
       for (const axis of ["y", "y2"]) {
         rule({ xref: "x", x0: at, x1: at, ...upright(axis) }, "--quiet", 1, "2px,3px");
       }
-      note(text, { xref: "x", x: at, yref: "y2 domain", y: 1, yanchor: "bottom", yshift: 1 });
+      note(text, { xref: "x", x: at, xanchor: at ? "right" : "left", xshift: at ? -4 : 4,
+        yref: "y2 domain", y: 0, yanchor: "bottom" });
     }
     if (chosen.rise !== null) {
       const at = chosen.rise / 1000;
@@ -217,7 +220,7 @@ function strokeView(run, other, bandPa, onChoose) {
     });
     title("<b>Vacuum</b> at the skin, kPa", 0, yVacuum[1]);
     title("<b>Pump drive</b>, %", 0, yDrive[1]);
-    title("<b>Phase</b>: rate of the vacuum, kPa/s", xPhase[0], yPhase[1] + (stacked ? 14 : 14) / body);
+    title("<b>Phase</b>: rate of the vacuum, kPa/s", xPhase[0], yPhase[1]);
     const axis = {
       fixedrange: true, zeroline: false, gridcolor: colour("--grid"), linecolor: colour("--hair"),
       tickfont: { color: quiet }, automargin: false,

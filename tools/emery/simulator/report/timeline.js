@@ -108,7 +108,7 @@ function timeline(run, other, onPick) {
     // Names of bands get a row of their own where one row cannot hold all names;
     // where there is no room for names at all, the readout has them.
     const showlegend = inner >= NAMES_LEAST;
-    const bandRow = showlegend && inner < NAMES_WIDTH ? LEGEND_ROW : 0;
+    const bandRow = showlegend && (other || inner < NAMES_WIDTH) ? LEGEND_ROW : 0;
     const bandLegend = bandRow ? "legend4" : "legend";
     const namesHeight = LEGEND_ROW + 14 + bandRow;
     const top = namesHeight + markRows * MARK_ROW + (markRows ? 4 : 0);
@@ -181,7 +181,10 @@ function timeline(run, other, onPick) {
       traces.push({
         ...shape, uid: "other-skin", type: "scatter", mode: "lines", yaxis: "y2", legend: "legend",
         name: "compared: at the skin",
-        line: { color: colour("--other"), width: 1.6, simplify: false, dash: "6px,3px" },
+        line: {
+        color: colour("--other"), width: 1.6, simplify: false, dash: "6px,3px",
+        shape: crowded ? "hvh" : "linear",
+      },
       });
     }
     const drawnPeak = traces.find((trace) => trace.uid === "skin_pa").y.reduce((a, b) => Math.max(a, b), -Infinity);
