@@ -111,6 +111,8 @@ def figures_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Dif
         texts = ("none" if value is None else amount(value, unit) for value in (mine, theirs))
         change = ""
         if mine is not None and theirs is not None:
-            change = f"{'+' if mine > theirs else ''}{amount(mine - theirs, unit)}"
+            # Two shares differ by points, not by a share of one of them.
+            size = amount(mine - theirs, unit).replace("%", "points")
+            change = f"{'+' if mine > theirs else ''}{size}"
         found.append(Difference(what, *texts, change))
     return found

@@ -156,7 +156,7 @@ def _over_vacuum(result: Mapping[str, Any], trace: Columns) -> Iterator[Margin]:
         return
     set_pa = columns["set_pa"][nearest_row]
     yield Margin(
-        DEVICE, "vacuum above the set one", "over-vacuum margin", AT_MOST, "Pa",
+        DEVICE, "vacuum above set", "over-vacuum margin", AT_MOST, "Pa",
         max(0, columns["skin_pa"][nearest_row] - set_pa), allowed_pa[set_pa],
         columns["t_ms"][nearest_row], _place(result, trace, nearest_row),
     )  # fmt: skip

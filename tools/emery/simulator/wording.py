@@ -57,14 +57,14 @@ def amount(value: float, unit: str, beside: float = 0) -> str:
 
 
 def margin_text(margin: Mapping[str, Any]) -> str:
-    """How near a limit was come to: `30.7 of 45.0 kPa`, `57.6 %, at least 45.0 %`."""
+    """How near a limit was come to: `30.7 of 45.0 kPa`, `57.6 % (min. 45.0 %)`."""
     reached, limit, unit = margin["reached"], margin["limit"], margin["unit"]
     if reached is None:
         return "did not happen"
     if limit is None:
         return amount(reached, unit)
     if margin["relation"] == AT_LEAST:
-        return f"{amount(reached, unit, limit)}, least {amount(limit, unit, reached)}"
+        return f"{amount(reached, unit, limit)} (min. {amount(limit, unit, reached)})"
     number = amount(reached, unit, limit).split(" ")[0]
     return f"{number} of {amount(limit, unit, reached)}"
 

@@ -211,14 +211,15 @@ function strokeView(run, other, bandPa, onChoose) {
       rule({ xref: "x", x0: at, x1: at, yref: "y", y0: 0, y1: set - band }, "--set", 1, "2px,3px");
       note(`in the band after ${at.toFixed(2)} s`, {
         xref: "x", x: at, xanchor: at > held / 2 ? "right" : "left",
-        xshift: at > held / 2 ? -5 : 5, yref: "y", y: 0.35 * set, yanchor: "bottom",
+        xshift: at > held / 2 ? -5 : 5, yref: "y", y: 0.12 * set, yanchor: "bottom",
+        bgcolor: colour("--surface"),
       });
     }
     const title = (text, x, y) => annotations.push({
       text, xref: "paper", x, xanchor: "left", xshift: -34, yref: "paper", y, yanchor: "bottom",
       yshift: 8, showarrow: false, font: { color: ink, size: 13.5 },
     });
-    title("<b>Vacuum</b> at the skin, kPa", 0, yVacuum[1]);
+    title("<b>Vacuum</b>, kPa", 0, yVacuum[1]);
     title("<b>Pump drive</b>, %", 0, yDrive[1]);
     title("<b>Phase</b>: rate of the vacuum, kPa/s", xPhase[0], yPhase[1]);
     const axis = {
@@ -242,7 +243,7 @@ function strokeView(run, other, bandPa, onChoose) {
       yaxis2: { ...axis, domain: yDrive, range: [0, 104], dtick: 50 },
       xaxis2: { ...axis, domain: xPhase, anchor: "y3", range: [-0.03 * highestKpa, highestKpa],
         ticks: "outside", tickcolor: colour("--hair"),
-        title: titled("vacuum at the skin, kPa; a dot every 0.1 s") },
+        title: titled("vacuum, kPa; a dot every 0.1 s") },
       yaxis3: { ...axis, domain: yPhase, anchor: "x2",
         range: [lowest - 0.06 * (steepest - lowest), steepest + 0.06 * (steepest - lowest)] },
     };

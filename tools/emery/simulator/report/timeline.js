@@ -13,6 +13,7 @@ const LANES_COMPARED = ["compared: state", "compared: on skin"];
 const CROWDED_MS = 250;
 const CHARACTER = 6.6;
 const NAMES_WIDTH = 960;
+const NAMES_TWO_ROWS = 620;
 const NAMES_LEAST = 440;
 const LEGEND_ROW = 20;
 const MARK_ROW = 19;
@@ -108,7 +109,8 @@ function timeline(run, other, onPick) {
     // Names of bands get a row of their own where one row cannot hold all names;
     // where there is no room for names at all, the readout has them.
     const showlegend = inner >= NAMES_LEAST;
-    const bandRow = showlegend && (other || inner < NAMES_WIDTH) ? LEGEND_ROW : 0;
+    const lineRows = other && inner < NAMES_TWO_ROWS ? 2 : 1;
+    const bandRow = showlegend && (other || inner < NAMES_WIDTH) ? lineRows * LEGEND_ROW : 0;
     const bandLegend = bandRow ? "legend4" : "legend";
     const namesHeight = LEGEND_ROW + 14 + bandRow;
     const top = namesHeight + markRows * MARK_ROW + (markRows ? 4 : 0);
@@ -172,7 +174,7 @@ function timeline(run, other, onPick) {
     line("y2", "legend", "channel B", "vacuum_b_pa", 0.001, "--channel-b",
       { dash: dashOf("--channel-b", "4px,2px") });
     const channels = traces.slice(-2);
-    line("y2", "legend", "at the skin, true", "skin_pa", 0.001, "--skin", { width: 1.6 });
+    line("y2", "legend", "at skin (true)", "skin_pa", 0.001, "--skin", { width: 1.6 });
     if (other) {
       // In a crowded view only its heights, or the two would cover each other.
       const column = other.columns.skin_pa;
@@ -180,7 +182,7 @@ function timeline(run, other, onPick) {
         : thinned(column, from, to, inner, 0.001);
       traces.push({
         ...shape, uid: "other-skin", type: "scatter", mode: "lines", yaxis: "y2", legend: "legend",
-        name: "compared: at the skin",
+        name: "compared",
         line: {
         color: colour("--other"), width: 1.6, simplify: false, dash: "6px,3px",
         shape: crowded ? "hvh" : "linear",
@@ -210,7 +212,7 @@ function timeline(run, other, onPick) {
     }
 
     // Crystals.
-    line("y4", "legend3", "flow at the tip, true", "crystals_mg_min", 0.001, "--flow");
+    line("y4", "legend3", "flow at tip (true)", "crystals_mg_min", 0.001, "--flow");
     line("y5", "legend3", "feed commanded", "feed_permille", 0.1, "--feed", { shape: "hv" });
 
     // Lanes, one row each, the first on top.
