@@ -53,11 +53,11 @@ def set_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Differe
     for row in SETTING_ROWS:
         mine, theirs = (run["settings"].get(row.name) for run in (this, other))
         if mine != theirs:
-            texts = (
+            texts = [
                 "not known" if value is None else quantity.text(value, row.unit)
                 for value in (mine, theirs)
-            )
-            found.append(Difference(f"{row.table}.{row.key}", *texts))
+            ]
+            found.append(Difference(f"{row.table}.{row.key}", texts[0], texts[1]))
     found += _zones_set_differently(this, other)
     for key in sorted(this["world"] | other["world"]):
         mine, theirs = (run["world"].get(key, "as usual") for run in (this, other))
@@ -108,11 +108,11 @@ def figures_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Dif
     for what, unit, mine, theirs in measured:
         if mine == theirs:
             continue
-        texts = ("none" if value is None else amount(value, unit) for value in (mine, theirs))
+        texts = ["none" if value is None else amount(value, unit) for value in (mine, theirs)]
         change = ""
         if mine is not None and theirs is not None:
             # Two shares differ by points, not by a share of one of them.
             size = amount(mine - theirs, unit).replace("%", "points")
             change = f"{'+' if mine > theirs else ''}{size}"
-        found.append(Difference(what, *texts, change))
+        found.append(Difference(what, texts[0], texts[1], change))
     return found

@@ -26,7 +26,7 @@ AT_MOST = "at most"
 AT_LEAST = "at least"
 BELOW = "below"
 
-# What hurts is told even where no scenario bounds it.
+# What hurts is told even where no scenario bounds it, if it happened.
 _ALWAYS_TOLD = ("time_to_safe", "release_time", "off_skin_crystals")
 
 # While these last, firmware/treatment.py counts session time.
@@ -218,9 +218,9 @@ def _of_scenario(result: Mapping[str, Any]) -> Iterator[Margin]:
             metric.value(result), limit,
         )  # fmt: skip
     for key in _ALWAYS_TOLD:
-        if key not in told:
-            metric = METRICS[key]
+        metric = METRICS[key]
+        value = metric.value(result)
+        if key not in told and (value is not None or result["faults"]):
             yield Margin(
-                SCENARIO, key.replace("_", " "), "", AT_MOST, metric.unit,
-                metric.value(result), None,
-            )  # fmt: skip
+                SCENARIO, key.replace("_", " "), "", AT_MOST, metric.unit, value, None
+            )

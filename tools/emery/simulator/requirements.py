@@ -12,7 +12,7 @@ nor for long after a true lift, safe outputs under a fault, no zone over its
 passes, and no pass made that was not counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ class Metric:
     stands in the result; None there means that it was not reached."""
 
     unit: str
-    value: Callable[[dict[str, Any]], int | float | None]
+    value: Callable[[Mapping[str, Any]], int | float | None]
 
 
-def _worst(key: str) -> Callable[[dict[str, Any]], int | None]:
-    def value(result: dict[str, Any]) -> int | None:
+def _worst(key: str) -> Callable[[Mapping[str, Any]], int | None]:
+    def value(result: Mapping[str, Any]) -> int | None:
         values = [fault[key] for fault in result["faults"]]
         return max(values) if values and None not in values else None
 

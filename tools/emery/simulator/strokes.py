@@ -8,6 +8,7 @@ by.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
@@ -64,7 +65,7 @@ def _contacts(trace: Columns) -> Iterator[tuple[int, int]]:
         for on_skin, state in zip(columns["on_skin"], columns["state"], strict=True)
     )
     edges = [*change_rows(touches), len(touches)]
-    for first, after in zip(edges, edges[1:], strict=False):
+    for first, after in pairwise(edges):
         if touches[first] and (after - first) * trace.tick_ms >= STROKE_MS:
             yield first, after
 

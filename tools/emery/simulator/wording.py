@@ -60,7 +60,7 @@ def margin_text(margin: Mapping[str, Any]) -> str:
     """How near a limit was come to: `30.7 of 45.0 kPa`, `57.6 % (min. 45.0 %)`."""
     reached, limit, unit = margin["reached"], margin["limit"], margin["unit"]
     if reached is None:
-        return "did not happen"
+        return "not reached"
     if limit is None:
         return amount(reached, unit)
     if margin["relation"] == AT_LEAST:

@@ -41,9 +41,10 @@ def write_report(
     """Write the report of one simulated treatment to `path`.
 
     `result` is the result of a simulation (schema "emery.simulate/1"), `trace`
-    its trace, and `other` the run to draw beside it. Raises ReportError when Plotly is not installed, when
-    the report would be larger than LARGEST_BYTES, or when the file cannot be
-    written; then nothing is left at `path` that was not there before.
+    its trace, and `other` the run to draw beside it. Raises ReportError when
+    Plotly is not installed, when the report would be larger than LARGEST_BYTES,
+    or when the file cannot be written; then nothing is left at `path` that was
+    not there before.
     """
     plotly_script = _plotly_script()
     if other is not None:

@@ -5,6 +5,8 @@
 // Layout, in pixels from the top of the drawing.
 const RIGHT = 62;
 const PANELS = { vacuum: 330, duty: 108, crystals: 108 };
+// A sheet of paper is not as tall as a screen is long.
+const PAPER_SQUEEZE = 0.8;
 const GAP = 46;
 const BOTTOM = 42;
 const LANE = 24;
@@ -40,7 +42,6 @@ function timeline(run, other, onPick) {
   const otherNames = other && namesOf(other);
   const endMs = Math.max(run.endMs, other ? other.endMs : 0);
   const lanes = other ? [...LANES, ...LANES_COMPARED] : LANES;
-  const panels = { ...PANELS, lanes: LANE * lanes.length };
   const LEFT = other ? 132 : 80;
   let chosen = null;
 
@@ -114,6 +115,9 @@ function timeline(run, other, onPick) {
     const bandLegend = bandRow ? "legend4" : "legend";
     const namesHeight = LEGEND_ROW + 14 + bandRow;
     const top = namesHeight + markRows * MARK_ROW + (markRows ? 4 : 0);
+    const squeeze = paperWidth ? PAPER_SQUEEZE : 1;
+    const panels = { ...PANELS, lanes: LANE * lanes.length };
+    for (const name of Object.keys(panels)) panels[name] = Math.round(panels[name] * squeeze);
     const heights = Object.values(panels);
     const body = heights.reduce((sum, h) => sum + h, 0) + GAP * (heights.length - 1);
     const domains = {};
@@ -587,13 +591,19 @@ function timeline(run, other, onPick) {
     return draw();
   }
 
-  async function start() {
-    await draw();
+  async function drawAfresh() {
+    Plotly.purge(plots);
+    const drawn = draw();
     plots.on("plotly_relayout", (change) => {
       const range = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
       if (range[0] !== undefined) show(range[0], range[1]);
     });
     plots.on("plotly_doubleclick", () => show(0, endMs));
+    return drawn;
+  }
+
+  async function start() {
+    await drawAfresh();
     let drawnWidth = plots.clientWidth;
     new ResizeObserver(() => {
       if (paperWidth || plots.clientWidth === drawnWidth) return;
@@ -602,9 +612,11 @@ function timeline(run, other, onPick) {
     }).observe(stage);
   }
 
+  // Afresh, since legends that are only moved get to their places too late to
+  // be printed.
   function onPaper(width) {
     paperWidth = width;
-    return draw();
+    return drawAfresh();
   }
 
   return { start, draw, show, windowOf, choose, onPaper };
