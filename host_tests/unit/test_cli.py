@@ -70,7 +70,9 @@ def simulation(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> FakeS
     return fake
 
 
-def write_report(path: Path, result: dict[str, Any], trace: object) -> None:
+def write_report(
+    path: Path, result: dict[str, Any], trace: object, other: object = None
+) -> None:
     if path.name == "refused.html":
         raise ReportError(f"cannot write report {path}: the disk is full")
     path.write_text(result["title"])

@@ -20,7 +20,7 @@ import pytest
 import emery.simulator.report as report
 from emery.simulator.report import ReportError, write_report
 from emery.simulator.report.recording import QUANTITIES, STATES, Recording, record
-from emery.simulator.report.views import AROUND_MS, views
+from emery.simulator.report.views import AROUND_MS, decisions, views
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -64,8 +64,9 @@ class Page(HTMLParser):
         self.feed(self.source)
         self.close()
         self.data = json.loads(self.scripts["data"])
+        self.run = self.data["runs"][0]
         blob = b64decode(self.scripts["recording"])
-        self.recording = Recording(blob, self.data["recording"])
+        self.recording = Recording(blob, self.run["recording"])
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
@@ -130,7 +131,7 @@ def test_a_half_hour_treatment_fits_with_every_tick(place: Path, result: dict[st
     trace.columns["skin_pa"][123_456] = 45_678
     page = written(place, result, trace)
     assert place.stat().st_size <= report.LARGEST_BYTES
-    assert page.data["recording"]["stride"] == 1
+    assert page.run["recording"]["stride"] == 1
     skin = column(page.recording, "skin_pa")
     assert [value for _, value in skin] == list(trace.columns["skin_pa"])
     assert max(value for _, value in skin) == 45_678
@@ -181,7 +182,7 @@ def test_what_does_not_fit_is_thinned_with_every_peak(result: dict[str, Any]) ->
 @pytest.mark.parametrize("rows", [0, 1, 2])
 def test_a_trace_of_hardly_any_row(place: Path, result: dict[str, Any], rows: int) -> None:
     page = written(place, result, Trace(rows))
-    assert page.data["recording"]["rows"] == rows
+    assert page.run["recording"]["rows"] == rows
     assert len(column(page.recording, "skin_pa")) == rows
     assert "Nominal facial" in page.text
 
@@ -194,7 +195,7 @@ def test_nothing_is_loaded_from_anywhere(place: Path, result: dict[str, Any]) ->
         for name, value in attributes.items()
         if name in ("src", "srcset", "href", "action", "data", "poster", "background")
     ]
-    assert links == ["#session"]
+    assert links == []
     # The packed parts are base64 and hold neither of these.
     assert "://" not in page.source
     assert not re.search(r"@import|url\(|<link|<iframe", page.source)
@@ -230,13 +231,15 @@ def test_names_stay_names(place: Path, result: dict[str, Any]) -> None:
     result["events"] = [{"at_ms": 30, "text": HOSTILE}]
     for key in ("key", "expected", "measured"):
         result["requirements"][0][key] = HOSTILE
+    for key in ("what", "limit_name", "where"):
+        result["margins"][0][key] = HOSTILE
     page = written(place, result, Trace(10))
     assert list(page.scripts) == ["data", "recording", "plotly", "main"]
     assert not [tag for tag, _ in page.tags if tag == "img"]
     assert not [name for _, attributes in page.tags for name in attributes if name[:2] == "on"]
-    assert page.text.count(HOSTILE) >= 12
-    assert page.data["zone_names"][0] == HOSTILE
-    assert page.data["marks"][1]["text"] == HOSTILE
+    assert page.text.count(HOSTILE) >= 17
+    assert page.run["result"]["zones"][0]["name"] == HOSTILE
+    assert page.run["marks"][1]["text"] == HOSTILE
 
 
 def fault(**fields: Any) -> dict[str, Any]:

@@ -60,12 +60,16 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> Ou
 
 def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
     from emery.config.document import ConfigError
+    from emery.simulator.comparison import CompareError
     from emery.simulator.lanes import LaneFailed, LaneMissing
-    from emery.simulator.other_run import NotAReport, NothingToCompare, other_run
     from emery.simulator.run import simulate
 
     try:
-        other = other_run(request, progress) if request.compare is not None else None
+        other = None
+        if request.compare is not None:
+            from emery.simulator.other_run import other_run
+
+            other = other_run(request, progress)
         done = simulate(
             request.scenario,
             seed=request.seed,
@@ -76,7 +80,7 @@ def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
         )
     except ConfigError as error:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, error.render())
-    except (LaneMissing, NotAReport, NothingToCompare) as error:
+    except (LaneMissing, CompareError) as error:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, f"error: {error}")
     except LaneFailed as error:
         return Outcome(request.scenario, ExitCode.INTERNAL, None, f"error: {error}")

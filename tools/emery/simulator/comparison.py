@@ -15,12 +15,16 @@ from emery.config.rows import SETTING_ROWS
 from emery.simulator.requirements import METRICS
 from emery.simulator.wording import amount, words
 
-__all__ = ["Difference", "figures_apart", "names", "set_apart"]
+__all__ = ["CompareError", "Difference", "figures_apart", "names", "set_apart"]
 
 _IDENTITY = ("scenario", "board", "protocol", "seed", "lane")
 _ZONE_SETTINGS = (
     ("level", ""), ("passes_allowed", ""), ("pass_time_ms", "ms"), ("pass_crystals_mg", "mg"),
 )  # fmt: skip
+
+
+class CompareError(Exception):
+    """There is nothing to compare with. The text says why and what to name."""
 
 
 @dataclass(frozen=True, slots=True)

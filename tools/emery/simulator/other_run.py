@@ -11,37 +11,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emery.config.document import Document
+from emery.simulator import run as running
+from emery.simulator.comparison import CompareError
 from emery.simulator.report import RunRecord, run_record
-from emery.simulator.report.earlier import NotAReport, read_report
-from emery.simulator.run import scenario_names, simulate
+from emery.simulator.report.earlier import read_report
 
 if TYPE_CHECKING:
     from emery.simulator.batch import Request
 
-__all__ = ["NotAReport", "NothingToCompare", "other_run"]
+__all__ = ["other_run"]
 
 _REPORTS = (".html", ".htm")
-
-
-class NothingToCompare(Exception):
-    """What was named is nothing to compare with. The text says what would be."""
 
 
 def other_run(request: "Request", progress: Callable[[float], None] | None = None) -> RunRecord:
     """Read or simulate what `request.compare` names.
 
-    Raises NothingToCompare, NotAReport, or whatever `simulate` raises.
+    Raises CompareError, or whatever `simulate` raises.
     """
     what = request.compare or ""
     path = Path(what)
     if path.suffix in _REPORTS:
         return read_report(path)
     scenario, board, protocol = request.scenario, request.board, request.protocol
-    if what in scenario_names():
+    if what in running.scenario_names():
         scenario = what
     elif not path.is_file():
-        near = get_close_matches(what, scenario_names(), n=1, cutoff=0.5)
-        raise NothingToCompare(
+        near = get_close_matches(what, running.scenario_names(), n=1, cutoff=0.5)
+        raise CompareError(
             f"--compare: there is no {what}" + (f"; did you mean {near[0]}?" if near else ".")
             + "\nName an earlier report (.html), a scenario, or a board or protocol file."
         )
@@ -53,7 +50,7 @@ def other_run(request: "Request", progress: Callable[[float], None] | None = Non
             protocol = path
         else:
             board = path
-    run = simulate(
+    run = running.simulate(
         scenario, seed=request.seed, lane=request.lane, board=board, protocol=protocol,
         progress=progress,
     )  # fmt: skip

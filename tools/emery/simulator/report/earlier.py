@@ -11,36 +11,33 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
+from emery.simulator.comparison import CompareError
 from emery.simulator.report.page import FORMAT
 from emery.simulator.report.recording import Recording, RunRecord, selected
 from emery.simulator.requirements import METRICS
 from emery.simulator.run import SCHEMA
 from emery.simulator.strokes import Stroke
 
-__all__ = ["NotAReport", "read_report"]
+__all__ = ["read_report"]
 
 # Longer than any report that is written.
 _LONGEST_BYTES = 50_000_000
 _SCRIPT = r'<script type="[a-z/]+" id="{}">([^<]*)</script>'
 
 
-class NotAReport(Exception):
-    """The file is no report that can be compared with. The text says why."""
-
-
 def read_report(path: Path) -> RunRecord:
-    """The run that the report at `path` was written of. Raises NotAReport."""
+    """The run that the report at `path` was written of. Raises CompareError."""
     try:
         if path.stat().st_size > _LONGEST_BYTES:
-            raise NotAReport(f"{path} is too large for a report")
+            raise CompareError(f"{path} is too large for a report")
         page = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise NotAReport(f"{path} cannot be read: {error}") from error
+        raise CompareError(f"{path} cannot be read: {error}") from error
     data = _script(page, "data")
     blob = _script(page, "recording")
     if data is None or blob is None:
-        raise NotAReport(f"{path} is no report of emery simulate; give a page that --report wrote")
-    other_version = NotAReport(
+        raise CompareError(f"{path} is no report of emery simulate; give a page that --report wrote")
+    other_version = CompareError(
         f"{path} was written by another version of emery; write it again with this one"
     )
     try:
