@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 import emery.simulator.report as report
-from emery.simulator.report import ReportError, write_report
-from emery.simulator.report.recording import QUANTITIES, STATES, Recording, record
+from emery.simulator.report import ReportError, run_record, write_report
+from emery.simulator.report.recording import COMPARED, QUANTITIES, STATES, Recording, record
 from emery.simulator.report.views import AROUND_MS, decisions, views
+from firmware import treatment
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -323,6 +324,58 @@ def test_a_peak_within_a_fault_needs_no_view_of_its_own(result: dict[str, Any]) 
     assert "Highest vacuum" not in [view.label for view in views(result, trace)]
 
 
+def test_every_change_of_what_was_decided_is_listed(result: dict[str, Any]) -> None:
+    result["state_names"] = ["ZONE_DONE", "TREATING"]
+    result["reason_names"] = ["because", "hence"]
+    result["fault_names"] = ["NONE", "OVER_VACUUM"]
+    trace = Trace(8)
+    trace.columns |= {
+        "state": array("B", [0, 1, 1, 1, 1, 1, 1, 1]),
+        "reason": array("B", [0, 0, 0, 1, 1, 1, 1, 1]),
+        "fault": array("B", [0, 0, 0, 0, 0, 1, 1, 1]),
+        "pass_number": array("B", [1, 1, 1, 1, 1, 1, 0, 0]),
+    }
+    told = [(d.at_ms, d.state, d.reason, d.zone) for d in decisions(result, trace)]
+    assert told == [
+        (5, "zone done", "because", "forehead, 1"),
+        (10, "treating", "because", "forehead, 1"),
+        (20, "treating", "hence", "forehead, 1"),
+        (30, "treating", "hence: OVER_VACUUM", "forehead, 1"),
+        (35, "treating", "hence: OVER_VACUUM", "forehead"),
+    ]
+
+
+def test_the_page_says_how_near_each_limit_was_come_to(
+    place: Path, result: dict[str, Any]
+) -> None:
+    result["margins"][1] |= {"reached": 1_900_000}
+    page = written(place, result, Trace(10))
+    assert "Highest vacuum 28.4 of 45.1 kPa, 16.7 kPa left to the hard limit" in page.text
+    for said in ("left cheek, pass 2", "12:34.321", "1:40 min over", "28.4 of 40.0 kPa"):
+        assert said in page.text
+    # 28.4 of 45.1 kPa, on a track whose limit stands at 80 %.
+    assert '<i style="width:50.4%">' in page.source
+    assert page.source.count('<tr class="past">') == 1
+
+
+def test_a_compared_run_travels_in_the_page(place: Path, result: dict[str, Any]) -> None:
+    hostile = result | {"board": HOSTILE, "peak_pa": 31_400}
+    other = run_record(hostile, Trace(2_000, seed=2))
+    write_report(place, result, Trace(3_000), other)
+    page = Page(place)
+    assert list(page.scripts) == ["data", "recording", "recording-compared", "plotly", "main"]
+    assert page.text.count(HOSTILE) >= 3
+    for said in ("What came out differently", "31.4 kPa", "-3.0 kPa"):
+        assert said in page.text
+    blob = b64decode(page.scripts["recording-compared"])
+    drawn = Recording(blob, page.data["runs"][1]["recording"])
+    assert set(drawn.directory["quantities"]) == set(COMPARED)
+    for name in COMPARED:
+        assert column(drawn, name) == column(other.recording, name)
+    for name in STATES:
+        assert column(drawn, name) == column(other.recording, name)
+
+
 def test_without_plotly_it_says_what_to_install(
     place: Path, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,13 +435,19 @@ def test_an_older_report_outlives_a_write_that_fails(
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.mark.optional
-@pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
-def test_a_browser_draws_the_true_peak(place: Path, result: dict[str, Any]) -> None:
-    trace = Trace(12_000)
-    trace.columns["skin_pa"][7_234] = 45_678
-    result["title"] = HOSTILE
-    write_report(place, result, trace)
+def treating(rows: int, seed: int = 1) -> Trace:
+    """The same, with strokes made while the device treats."""
+    trace = Trace(rows, seed)
+    trace.columns["state"] = array("B", [treatment.TREATING] * rows)
+    return trace
+
+
+def named(result: dict[str, Any]) -> dict[str, Any]:
+    return result | {"state_names": list(treatment.STATES)}
+
+
+def shown(place: Path) -> str:
+    """The page as a browser has it after its scripts have run."""
     drawn = subprocess.run(
         [
             str(BROWSER),
@@ -403,5 +462,32 @@ def test_a_browser_draws_the_true_peak(place: Path, result: dict[str, Any]) -> N
     ).stdout
     if "<main>" not in drawn:
         pytest.skip("this browser does not start here")
-    assert 'data-drawn-peak-pa="45678"' in drawn
-    assert 'class="main-svg"' in drawn
+    return drawn
+
+
+@pytest.mark.optional
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
+def test_a_browser_draws_the_true_peak(place: Path, result: dict[str, Any]) -> None:
+    trace = treating(12_000)
+    trace.columns["skin_pa"][7_334] = 45_678
+    write_report(place, named(result) | {"title": HOSTILE}, trace)
+    drawn = shown(place)
+    session, stroke = (
+        next(tag for tag in re.findall(r"<div [^>]*>", drawn) if f'id="{name}"' in tag)
+        for name in ("stage", "stroke-stage")
+    )
+    assert 'data-drawn-peak-pa="45678"' in session
+    # The stroke that went highest is the one that is looked at first.
+    assert 'data-drawn-peak-pa="45678"' in stroke
+    assert 'data-drawn-runs="1"' in stroke
+    assert drawn.count('class="main-svg"') >= 2
+
+
+@pytest.mark.optional
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome")
+def test_a_browser_draws_both_runs(place: Path, result: dict[str, Any]) -> None:
+    other = run_record(named(result) | {"seed": 2}, treating(9_000, seed=2))
+    write_report(place, named(result), treating(12_000), other)
+    drawn = shown(place)
+    assert 'data-drawn-runs="2"' in drawn
+    assert "compared: state" in drawn

@@ -1,5 +1,7 @@
 """The strokes of a trace: counted as in the figures, and measured one by one."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,7 +65,7 @@ def test_as_many_strokes_as_the_figures_count(stretches: list[tuple[dict[str, in
     (zone,) = measure(trace, SETTINGS, []).zones
     assert len(found) == zone.strokes
     assert sum(stroke.steady_ms for stroke in found) <= zone.in_band_ms
-    assert all(before.to_ms <= after.from_ms for before, after in zip(found, found[1:], strict=False))
+    assert all(before.to_ms <= after.from_ms for before, after in pairwise(found))
     for stroke in found:
         arrived = 0 if stroke.rise_ms is None else stroke.rise_ms + stroke.after_rise_ms
         assert arrived in (0, stroke.to_ms - stroke.from_ms)

@@ -168,14 +168,16 @@ def exit_code(outcomes: Sequence[Outcome]) -> ExitCode:
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What `--json` prints, in one shape for one run or many.
 
-    `runs` holds every result there is, `errors` what kept a run from having
-    one, or its report from being written.
+    `runs` holds every result there is, `compared` those of runs set beside
+    them, `errors` what kept a run from having a result, or its report from
+    being written.
     """
     from emery.simulator.run import SCHEMA
 
     return {
         "schema": SCHEMA,
         "runs": [outcome.result for outcome in outcomes if outcome.result is not None],
+        "compared": [outcome.other for outcome in outcomes if outcome.other is not None],
         "errors": [
             {
                 "scenario": outcome.scenario,

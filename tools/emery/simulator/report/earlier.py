@@ -36,7 +36,9 @@ def read_report(path: Path) -> RunRecord:
     data = _script(page, "data")
     blob = _script(page, "recording")
     if data is None or blob is None:
-        raise CompareError(f"{path} is no report of emery simulate; give a page that --report wrote")
+        raise CompareError(
+            f"{path} is no report of emery simulate; give a page that --report wrote"
+        )
     other_version = CompareError(
         f"{path} was written by another version of emery; write it again with this one"
     )

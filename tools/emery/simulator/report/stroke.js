@@ -280,6 +280,8 @@ function strokeView(run, other, bandPa, onChoose) {
 
   function draw() {
     const { traces, layout, there } = figure();
+    stage.dataset.drawnPeakPa = chosen.peak;
+    stage.dataset.drawnRuns = there ? 2 : 1;
     fillFacts(there);
     number.value = chosen.index + 1;
     slider.value = chosen.index + 1;
