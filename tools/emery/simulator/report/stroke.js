@@ -163,7 +163,7 @@ function strokeView(run, other, bandPa, onChoose) {
         marker: { size: 5, color: colour("--surface"), line: { color: line.color, width: 1.4 } } });
     }
     const hardShown = peak > 0.8 * hard;
-    const highestKpa = (hardShown ? Math.max(peak, hard) : peak) * 1.06;
+    const highestKpa = (hardShown ? Math.max(peak, hard) : peak) * 1.1;
     const annotations = [];
     const shapes = [];
     const note = (text, extra) => annotations.push({
@@ -190,8 +190,8 @@ function strokeView(run, other, bandPa, onChoose) {
         yanchor: "bottom", xshift: 1, textangle: -90, font: { color: colour("--limit"), size: 12 } });
     }
     note(`set ${set.toFixed(1)} kPa, band \u00b1${band.toFixed(0)} kPa`, {
-      xref: "x domain", x: 0, xanchor: "left", xshift: 4, yref: "y", y: set - band,
-      yanchor: "top", font: { color: colour("--set-ink"), size: 12 },
+      xref: "x domain", x: 0, xanchor: "left", xshift: 4, yref: "y", y: set + band,
+      yanchor: "bottom", yshift: -2, font: { color: colour("--set-ink"), size: 12 },
     });
     note(`set \u00b1${band.toFixed(0)} kPa`, {
       xref: "x2", x: set - band, xanchor: "right", xshift: -3, yref: "y3 domain", y: 1,
@@ -203,8 +203,8 @@ function strokeView(run, other, bandPa, onChoose) {
       for (const axis of ["y", "y2"]) {
         rule({ xref: "x", x0: at, x1: at, ...upright(axis) }, "--quiet", 1, "2px,3px");
       }
-      note(text, { xref: "x", x: at, xanchor: at ? "right" : "left", xshift: at ? -4 : 4,
-        yref: "y2 domain", y: 0, yanchor: "bottom" });
+      note(text, { xref: "x", x: at, xanchor: "left", xshift: 4, yref: "y2 domain", y: 0.16,
+        yanchor: "bottom" });
     }
     if (chosen.rise !== null) {
       const at = chosen.rise / 1000;
