@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import emery  # noqa: F401 - mounts firmware and hal before any test imports them
+from emery.config.rows import SETTING_ROWS
 
 ON_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
@@ -67,6 +68,8 @@ def result() -> dict[str, Any]:
             "name": name,
             "level": level,
             "set_pa": set_pa,
+            "pass_time_ms": 60_000,
+            "pass_crystals_mg": 10_000,
             "passes_allowed": 3,
             "passes_counted": 3,
             "passes_made": 3,
@@ -102,11 +105,17 @@ def result() -> dict[str, Any]:
         "soft_margin_pa": 3_000,
         "soft_margin_permille": 100,
         "session_ms": 1_800_000,
+        "settings": {row.name: row.default for row in SETTING_ROWS},
+        "world": {"plant.pump_wear": 0.2},
         "zones": zones,
         "peak_pa": 28_400,
         "on_skin_ms": 390_000,
         "in_band_ms": 386_100,
         "strokes": 171,
+        "rise_ms": 840,
+        "overshoot_pa": 1_300,
+        "after_rise_ms": 260_000,
+        "steady_ms": 258_700,
         "crystals_mg": 37_035,
         "off_skin_mg": 0,
         "suction_without_pass_ms": 0,
@@ -134,6 +143,41 @@ def result() -> dict[str, Any]:
                 "measured": "9",
                 "passed": True,
                 "line": 32,
+            },
+        ],
+        "margins": [
+            {
+                "origin": "device",
+                "what": "vacuum at the skin",
+                "limit_name": "hard limit",
+                "relation": "below",
+                "unit": "Pa",
+                "reached": 28_400,
+                "limit": 45_100,
+                "at_ms": 754_321,
+                "where": "left cheek, pass 2",
+            },
+            {
+                "origin": "device",
+                "what": "session time",
+                "limit_name": "length of a session",
+                "relation": "at most",
+                "unit": "ms",
+                "reached": 1_700_000,
+                "limit": 1_800_000,
+                "at_ms": None,
+                "where": "",
+            },
+            {
+                "origin": "scenario",
+                "what": "peak vacuum",
+                "limit_name": "required",
+                "relation": "at most",
+                "unit": "Pa",
+                "reached": 28_400,
+                "limit": 40_000.0,
+                "at_ms": None,
+                "where": "",
             },
         ],
         "passed": True,

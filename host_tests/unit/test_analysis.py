@@ -1,45 +1,16 @@
 """From a trace to figures: each is measured on a trace made by hand."""
 
-import struct
 from typing import Any
 
 import pytest
 
 from emery.simulator import analysis
 from emery.simulator.analysis import Figures, measure
-from emery.simulator.loop import ROW_FORM
-from emery.simulator.trace import COLUMNS, Trace
 from firmware import faults, treatment
 from host_tests.bench import bench_settings, zone_of
+from host_tests.traces import FAULT, IDLE, ON_SKIN, SET_PA, TREATING, trace_of
 
 SETTINGS = bench_settings([zone_of("chin", level=6), zone_of("neck", level=1)])
-SET_PA = 27_000
-
-IDLE: dict[str, int] = dict.fromkeys(COLUMNS, 0) | {"state": treatment.PAUSED}
-TREATING = IDLE | {
-    "set_pa": SET_PA,
-    "pump_permille": 600,
-    "vent": 1,
-    "pass_number": 1,
-    "state": treatment.TREATING,
-    "reason": treatment.WHY_TREATING,
-    "footswitch": 1,
-}
-ON_SKIN = TREATING | {"skin_pa": SET_PA, "on_skin": 1, "contact": 1}
-FAULT = IDLE | {"state": treatment.FAULT, "fault": faults.OVER_VACUUM}
-
-
-def trace_of(*stretches: tuple[dict[str, int], int], tick_ms: int = 5) -> Trace:
-    """A trace of stretches: what is the same in each row, and how many rows."""
-    rows = bytearray()
-    time_ms = 0
-    for row, count in stretches:
-        for _ in range(count):
-            time_ms += tick_ms
-            rows += struct.pack(ROW_FORM, time_ms, *(row[name] for name in COLUMNS[1:]))
-    return Trace(rows, tick_ms)
-
-
 def figures_of(
     *stretches: tuple[dict[str, int], int],
     events: list[tuple[Any, ...]] | None = None,

@@ -70,7 +70,9 @@ def simulation(monkeypatch: pytest.MonkeyPatch, result: dict[str, Any]) -> FakeS
     return fake
 
 
-def write_report(path: Path, result: dict[str, Any], trace: object) -> None:
+def write_report(
+    path: Path, result: dict[str, Any], trace: object, other: object = None
+) -> None:
     if path.name == "refused.html":
         raise ReportError(f"cannot write report {path}: the disk is full")
     path.write_text(result["title"])
@@ -221,6 +223,9 @@ def test_list_names_the_shipped_scenarios(emery: Emery, simulation: FakeSimulati
         (["fourth_pass", "--all"], "not both"),
         (["-j", "2"], "give --all too"),
         (["--report", "."], "is a folder"),
+        (["--all", "--compare", "fourth_pass"], "leave --all out"),
+        (["--compare", "forth_pass"], "did you mean fourth_pass?"),
+        (["--compare", "a_file"], "a_file is empty"),
         (["--all", "--report", "report.html"], "names a folder"),
         (["--junit", "a_file/junit.xml"], "cannot write a_file/junit.xml"),
         (["--report", "a_file/report.html"], "cannot make the folder a_file"),

@@ -1,6 +1,7 @@
 """The summary at a terminal: complete, and never wider than it."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +112,33 @@ def test_nothing_is_wider_than_the_terminal(result: dict[str, Any], width: int) 
         for line in lines:
             if "reproduce:" not in line:
                 assert len(line) <= min(width, 100)
+
+
+def test_the_nearest_limits_are_told(result: dict[str, Any]) -> None:
+    text = " ".join(" ".join(printed(outcome(result))).split())
+    assert "strokes reach +-2 kPa of set in 840 ms (median), then hold it 99 %" in text
+    assert "at most 1.3 kPa over set" in text
+    assert "vacuum at the skin: 28.4 of 45.1 kPa (hard limit), 16.7 kPa left" in text
+    assert "(left cheek, pass 2, 12:34.3)" in text
+    assert "session time: 28:20 of 30:00 min (length of a session), 1:40 min left" in text
+    result["rise_ms"] = None
+    assert "no stroke reached its set vacuum" in printed(outcome(result))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_compared_run_is_told_in_the_same_width(result: dict[str, Any], width: int) -> None:
+    other = result | {
+        "board": "another_board_with_quite_a_long_name", "peak_pa": 31_400, "rise_ms": 900,
+    }
+    lines = printed(replace(outcome(result), other=other), width=width)
+    assert all(len(line) <= width for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert "compared: this run is board pico_reference, the other board another_board" in text
+    assert "peak vacuum 28.4 kPa 31.4 kPa -3.0 kPa" in text
+    assert "rise time 840 ms 900 ms -60 ms" in text
+    assert "strokes 171" not in text
+    same = printed(replace(outcome(result), other=dict(result)))
+    assert "  nothing is different" in same
 
 
 def test_many_runs_are_a_line_each(result: dict[str, Any]) -> None:

@@ -120,6 +120,14 @@ def simulate(
             "this folder."
         ),
     ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            help="Set another run beside this one: an earlier report (.html), a scenario, or a "
+            "board or protocol file that takes the place of this run's.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
     junit: Annotated[
         Path | None, typer.Option(dir_okay=False, help="Write JUnit XML as well.")
@@ -147,9 +155,11 @@ def simulate(
     scenarios = _chosen_scenarios(scenario, every)
     if jobs is not None and not every:
         _refuse("-j runs scenarios side by side; give --all too")
+    if compare is not None and every:
+        _refuse("--compare sets one run beside another; leave --all out")
     reports = _report_files(report, scenarios, every)
     requests = [
-        batch.Request(name, seed, lane.value, board, protocol, file)
+        batch.Request(name, seed, lane.value, board, protocol, file, compare)
         for name, file in zip(scenarios, reports, strict=True)
     ]
     outcomes = _run(requests, jobs or _processors())

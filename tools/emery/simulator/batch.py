@@ -6,7 +6,7 @@ process where it happened, so that one bad scenario never hides the others.
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from emery.crash import crash_message
 from emery.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from emery.simulator.report import RunRecord
     from emery.simulator.trace import Trace
 
 
@@ -30,6 +31,7 @@ class Request:
     board: Path | None = None
     protocol: Path | None = None
     report: Path | None = None
+    compare: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,14 @@ class Outcome:
 
     `message` says what went wrong beside the simulation itself. Where there is
     none, there is a result; where only the report failed, there are both.
+    `other` is the result of the run it is compared with, if any.
     """
 
     scenario: str
     exit_code: ExitCode
     result: dict[str, Any] | None
     message: str = ""
+    other: Mapping[str, Any] | None = None
 
 
 def run(request: Request, progress: Callable[[float], None] | None = None) -> Outcome:
@@ -56,10 +60,16 @@ def run(request: Request, progress: Callable[[float], None] | None = None) -> Ou
 
 def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
     from emery.config.document import ConfigError
+    from emery.simulator.comparison import CompareError
     from emery.simulator.lanes import LaneFailed, LaneMissing
     from emery.simulator.run import simulate
 
     try:
+        other = None
+        if request.compare is not None:
+            from emery.simulator.other_run import other_run
+
+            other = other_run(request, progress)
         done = simulate(
             request.scenario,
             seed=request.seed,
@@ -70,26 +80,30 @@ def _run(request: Request, progress: Callable[[float], None] | None) -> Outcome:
         )
     except ConfigError as error:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, error.render())
-    except LaneMissing as error:
+    except (LaneMissing, CompareError) as error:
         return Outcome(request.scenario, ExitCode.BAD_INPUT, None, f"error: {error}")
     except LaneFailed as error:
         return Outcome(request.scenario, ExitCode.INTERNAL, None, f"error: {error}")
     code = ExitCode.PASS if done.result["passed"] else ExitCode.REQUIREMENT_FAILED
     message = ""
     if request.report is not None:
-        message = _report(request.report, done.result, done.trace)
+        message = _report(request.report, done.result, done.trace, other)
         if message:
             code = ExitCode.BAD_INPUT
-    return Outcome(done.result["scenario"], code, done.result, message)
+    return Outcome(
+        done.result["scenario"], code, done.result, message, other.result if other else None
+    )
 
 
-def _report(path: Path, result: dict[str, Any], trace: "Trace") -> str:
+def _report(
+    path: Path, result: dict[str, Any], trace: "Trace", other: "RunRecord | None"
+) -> str:
     """Write the report; what kept it from being written, or ""."""
     from emery.simulator.report import ReportError, write_report
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_report(path, result, trace)
+        write_report(path, result, trace, other)
     except ReportError as error:
         return f"error: {error}"
     except OSError as error:
@@ -154,14 +168,16 @@ def exit_code(outcomes: Sequence[Outcome]) -> ExitCode:
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """What `--json` prints, in one shape for one run or many.
 
-    `runs` holds every result there is, `errors` what kept a run from having
-    one, or its report from being written.
+    `runs` holds every result there is, `compared` those of runs set beside
+    them, `errors` what kept a run from having a result, or its report from
+    being written.
     """
     from emery.simulator.run import SCHEMA
 
     return {
         "schema": SCHEMA,
         "runs": [outcome.result for outcome in outcomes if outcome.result is not None],
+        "compared": [outcome.other for outcome in outcomes if outcome.other is not None],
         "errors": [
             {
                 "scenario": outcome.scenario,

@@ -12,7 +12,7 @@ nor for long after a true lift, safe outputs under a fault, no zone over its
 passes, and no pass made that was not counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,11 @@ class Metric:
     stands in the result; None there means that it was not reached."""
 
     unit: str
-    value: Callable[[dict[str, Any]], int | float | None]
+    value: Callable[[Mapping[str, Any]], int | float | None]
 
 
-def _worst(key: str) -> Callable[[dict[str, Any]], int | None]:
-    def value(result: dict[str, Any]) -> int | None:
+def _worst(key: str) -> Callable[[Mapping[str, Any]], int | None]:
+    def value(result: Mapping[str, Any]) -> int | None:
         values = [fault[key] for fault in result["faults"]]
         return max(values) if values and None not in values else None
 
@@ -51,6 +51,11 @@ METRICS = {
     "share_in_band": Metric(
         "permille", lambda result: 1000 * result["in_band_ms"] // max(1, result["on_skin_ms"])
     ),
+    "share_held": Metric(
+        "permille", lambda result: 1000 * result["steady_ms"] // max(1, result["after_rise_ms"])
+    ),
+    "rise_time": Metric("ms", lambda result: result["rise_ms"]),
+    "overshoot": Metric("Pa", lambda result: result["overshoot_pa"]),
     "strokes": Metric("", lambda result: result["strokes"]),
     "crystals": Metric("mg", lambda result: result["crystals_mg"]),
     "off_skin_crystals": Metric("mg", lambda result: result["off_skin_mg"]),

@@ -8,12 +8,13 @@ treatment on a lane; the trace is measured, and the requirements judged.
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from emery.config.load import load, load_board, load_protocol
-from emery.simulator import analysis, lanes, requirements, scenario
+from emery.config.rows import SETTING_ROWS
+from emery.simulator import analysis, lanes, margins, requirements, scenario, strokes
 from emery.simulator.trace import Trace
 from firmware import faults, treatment
 from firmware.limits import LEVEL_VACUUM_PA
@@ -57,10 +58,11 @@ def simulate(
     job, plan, settings = prepare(scenario_name, seed=seed, board=board, protocol=protocol)
     ran = lanes.run(job, lane, progress)
     trace = Trace(ran.rows, settings.tick_period_ms)
-    result = _result(plan, settings, job, ran, trace, lane)
+    result = _result(plan, board or plan.board, settings, job, ran, trace, lane)
     wanted = requirements.always() + plan.wanted
     result["requirements"] = [requirement.outcome(result) for requirement in wanted]
     result["passed"] = all(outcome["passed"] for outcome in result["requirements"])
+    result["margins"] = [asdict(margin) for margin in margins.margins(result, trace)]
     result["wall_s"] = round(time.perf_counter() - began, 3)
     result["reproduce"] = _reproduce(scenario_name, job["seed"], lane, board, protocol)
     return Run(result, trace)
@@ -96,6 +98,7 @@ def prepare(
 
 def _result(
     plan: scenario.Scenario,
+    board: Path,
     settings: Settings,
     job: dict[str, Any],
     ran: lanes.Ran,
@@ -109,6 +112,8 @@ def _result(
             "name": zone.name,
             "level": zone.level,
             "set_pa": LEVEL_VACUUM_PA[zone.level - 1],
+            "pass_time_ms": zone.pass_time_ms,
+            "pass_crystals_mg": zone.pass_crystals_mg,
             "passes_allowed": zone.passes,
             "passes_counted": facts["passes_counted"][index],
             "passes_made": facts["passes_made"][index],
@@ -125,7 +130,7 @@ def _result(
         "scenario": plan.name,
         "title": plan.title,
         "about": plan.about,
-        "board": plan.board.stem,
+        "board": board.stem,
         "protocol": settings.protocol_name,
         "seed": job["seed"],
         "lane": lane_name,
@@ -139,11 +144,18 @@ def _result(
         "soft_margin_pa": settings.soft_margin_pa,
         "soft_margin_permille": settings.soft_margin_permille,
         "session_ms": settings.session_ms,
+        "world": {
+            f"{model}.{name}": value
+            for model in ("plant", "sensors", "operator")
+            for name, value in job[model].items()
+        },
+        "settings": {row.name: getattr(settings, row.name) for row in SETTING_ROWS},
         "zones": zones,
         "peak_pa": figures.peak_pa,
         "on_skin_ms": sum(zone.on_skin_ms for zone in figures.zones),
         "in_band_ms": sum(zone.in_band_ms for zone in figures.zones),
         "strokes": sum(zone.strokes for zone in figures.zones),
+        **strokes.regulation(strokes.strokes(trace)),
         "crystals_mg": analysis.milligrams(
             sum(zone.crystals_mg_min_ms for zone in figures.zones) + figures.off_skin_mg_min_ms
         ),

@@ -5,7 +5,7 @@ faults, then the requirements with the failed ones on top and the command that
 reproduces the run. Colour only repeats what a word already says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -15,7 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from emery.simulator.batch import Outcome
-from emery.simulator.wording import clock, grams, kpa, share
+from emery.simulator.comparison import Difference, figures_apart, names, set_apart
+from emery.simulator.margins import DEVICE, share_used
+from emery.simulator.wording import clock, grams, kpa, left_text, margin_text, share
 
 # Wider lines are harder to read, not easier.
 WIDEST_COLUMNS = 100
@@ -27,21 +29,26 @@ def print_summary(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print one run in full, or many as a table with the failures in full."""
     width = min(console.width, WIDEST_COLUMNS)
     if len(outcomes) == 1 and outcomes[0].result is not None:
-        console.print(_run(outcomes[0].result), width=width, crop=False)
+        console.print(_run(outcomes[0].result, outcomes[0].other), width=width, crop=False)
     else:
         console.print(_many(outcomes), width=width, crop=False)
 
 
-def _run(result: dict[str, Any]) -> RenderableType:
+def _run(result: dict[str, Any], other: Mapping[str, Any] | None) -> RenderableType:
     parts: list[RenderableType] = [
         _heading(result["title"], result["passed"]),
         Text(result["about"]),
         Text(_circumstances(result), style="dim"),
         _zones(result),
+        _regulation(result),
+        _nearest(result["margins"]),
+        Text(),
         _faults(result["faults"]),
     ]
     if result["events"]:
         parts += [Text(), _events(result["events"])]
+    if other is not None:
+        parts += [Text(), _comparison(result, other)]
     parts += [Text(), _requirements(result)]
     return Group(*parts)
 
@@ -110,6 +117,69 @@ def _zones(result: dict[str, Any]) -> RenderableType:
     if result["off_skin_mg"]:
         notes.append(f"{grams(result['off_skin_mg'])} g of crystals went off the skin")
     return Group(table, *(Text(note) for note in notes), *([Text()] if notes else []))
+
+
+def _regulation(result: dict[str, Any]) -> RenderableType:
+    """How the vacuum came up and held, over all strokes."""
+    if result["rise_ms"] is None:
+        return Text("no stroke reached its set vacuum")
+    return Text(
+        f"strokes reach +-2 kPa of set in {result['rise_ms']} ms (median), then hold it "
+        f"{share(result['steady_ms'], result['after_rise_ms'])} of the time; "
+        f"at most {kpa(result['overshoot_pa'])} kPa over set"
+    )
+
+
+def _nearest(margins: Sequence[dict[str, Any]]) -> RenderableType:
+    """The vacuum against its hard limit, and the other limit most used up.
+
+    Passes are left out there: to make all that are allowed is the purpose.
+    """
+    used = [
+        (share_used(margin) or 0.0, margin)
+        for margin in margins
+        if margin["origin"] == DEVICE and margin["unit"]
+    ]
+    if not used:
+        return Text()
+    told = [used[0][1]]
+    told += [max(used[1:], key=lambda entry: entry[0])[1]] if len(used) > 1 else []
+    lines: list[RenderableType] = [Text("nearest to a limit", style="bold")]
+    for margin in told:
+        where = [margin["where"]] if margin["where"] else []
+        if margin["at_ms"] is not None:
+            where.append(clock(margin["at_ms"], tenths=True))
+        place = f" ({', '.join(where)})" if where else ""
+        lines.append(
+            _indented(
+                Text(
+                    f"{margin['what']}: {margin_text(margin)} ({margin['limit_name']}), "
+                    f"{left_text(margin)}{place}"
+                )
+            )
+        )
+    return Group(*lines)
+
+
+def _comparison(result: dict[str, Any], other: Mapping[str, Any]) -> RenderableType:
+    this_name, other_name = names(result, other)
+    parts: list[RenderableType] = [
+        Text(f"compared: this run is {this_name}, the other {other_name}", style="bold")
+    ]
+    rows = [*set_apart(result, other), *figures_apart(result, other)]
+    if not rows:
+        return Group(*parts, _indented(Text("nothing is different")))
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table.add_column("  what", overflow="fold")
+    for heading in ("this", "other", "change"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in _cells(row)))
+    return Group(*parts, table)
+
+
+def _cells(row: Difference) -> tuple[str, ...]:
+    return f"  {row.what}", row.this, row.other, row.change
 
 
 def _faults(faults: Sequence[dict[str, Any]]) -> RenderableType:

@@ -8,6 +8,7 @@ the true vacuum at the skin, the highest within the tick; `vacuum_a_pa` and
 
 import struct
 from array import array
+from typing import Protocol
 
 from emery.simulator.loop import ROW_BYTES, ROW_FORM
 
@@ -32,6 +33,13 @@ COLUMNS = (
 )
 
 
+class Columns(Protocol):
+    """What readers need of a trace: columns of equal length, and the tick."""
+
+    columns: "dict[str, array[int]]"
+    tick_ms: int
+
+
 class Trace:
     """The columns of a run, all of one length, and the tick they are spaced by."""
 
@@ -49,4 +57,3 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.columns["t_ms"])
-

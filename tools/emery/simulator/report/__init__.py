@@ -9,14 +9,17 @@ a half-written report is never found.
 import importlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from emery.simulator.report.page import page_html
-from emery.simulator.report.recording import Columns, record
-from emery.simulator.report.views import views
+from emery.simulator.report.recording import RunRecord, record, selected
+from emery.simulator.report.views import decisions, views
+from emery.simulator.strokes import strokes
+from emery.simulator.trace import Columns
 
-__all__ = ["LARGEST_BYTES", "ReportError", "write_report"]
+__all__ = ["LARGEST_BYTES", "ReportError", "RunRecord", "run_record", "write_report"]
 
 # A report stays small enough to be mailed and kept with a build.
 LARGEST_BYTES = 8_000_000
@@ -26,18 +29,30 @@ class ReportError(Exception):
     """The report could not be written. The text says why and what to do."""
 
 
-def write_report(path: Path, result: Mapping[str, Any], trace: Columns) -> None:
+def run_record(result: Mapping[str, Any], trace: Columns) -> RunRecord:
+    """All that a report holds of a run; what is drawn of one that is compared."""
+    moments_ms = [entry["at_ms"] for entry in (*result["faults"], *result["events"])]
+    return RunRecord(result, strokes(trace), record(trace, moments_ms))
+
+
+def write_report(
+    path: Path, result: Mapping[str, Any], trace: Columns, other: RunRecord | None = None
+) -> None:
     """Write the report of one simulated treatment to `path`.
 
-    `result` is the result of a simulation (schema "emery.simulate/1") and
-    `trace` its trace. Raises ReportError when Plotly is not installed, when
-    the report would be larger than LARGEST_BYTES, or when the file cannot be
-    written; then nothing is left at `path` that was not there before.
+    `result` is the result of a simulation (schema "emery.simulate/1"), `trace`
+    its trace, and `other` the run to draw beside it. Raises ReportError when
+    Plotly is not installed, when the report would be larger than LARGEST_BYTES,
+    or when the file cannot be written; then nothing is left at `path` that was
+    not there before.
     """
     plotly_script = _plotly_script()
-    moments_ms = [entry["at_ms"] for entry in (*result["faults"], *result["events"])]
-    recording = record(trace, moments_ms)
-    page = page_html(result, recording, views(result, trace), plotly_script).encode()
+    if other is not None:
+        other = replace(other, recording=selected(other.recording))
+    page = page_html(
+        run_record(result, trace), other, views(result, trace), decisions(result, trace),
+        plotly_script,
+    ).encode()  # fmt: skip
     if len(page) > LARGEST_BYTES:
         raise ReportError(
             f"cannot write report {path}: it would take {len(page) / 1e6:.1f} MB, "

@@ -1,65 +1,88 @@
 """The page of the report: what is said in words, and where the plots go.
 
 Everything a reader must know stands in the page as text and tables, without
-any script; the plots below are drawn by `report.js` from the recording. Every
-word that comes from a result is escaped here, since names come from files
-that people write. A content security policy holds twice over what the page
+any script; the plots are drawn by the scripts from the recording. Every word
+that comes from a result is escaped here, since names come from files that
+people write. A content security policy holds twice over what the page
 promises: only the two scripts written here run, and nothing is loaded.
 """
 
 import json
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Any
 
-from emery.simulator.report.recording import Recording
-from emery.simulator.report.views import View, around
-from emery.simulator.wording import clock, grams, kpa, share
+from emery.simulator.analysis import IN_BAND_PA
+from emery.simulator.comparison import Difference, figures_apart, names, set_apart
+from emery.simulator.margins import DEVICE, SCENARIO, share_used
+from emery.simulator.report.recording import RunRecord
+from emery.simulator.report.views import Decision, View, around
+from emery.simulator.wording import clock, grams, kpa, left_text, margin_text, share, words
 
-__all__ = ["page_html"]
+__all__ = ["FORMAT", "page_html"]
+
+# Raised when a report of before could not be read again.
+FORMAT = "emery.report/1"
 
 NOT_CLINICAL = (
     "This is a simulation of the control firmware on a modelled device; "
     "it makes no clinical claim."
 )
 
+# In this order they make one script.
+_SCRIPTS = ("words.js", "recording.js", "timeline.js", "stroke.js", "report.js")
+
+# A full bar is this much of its track, so that one past its limit still shows.
+_LIMIT_AT_PERCENT = 80
+
 
 def page_html(
-    result: Mapping[str, Any], recording: Recording, views: Sequence[View], plotly_script: str
+    run: RunRecord,
+    other: RunRecord | None,
+    views: Sequence[View],
+    decisions: Sequence[Decision],
+    plotly_script: str,
 ) -> str:
     """The whole page as text.
 
-    `views` are the windows of time that get a button, the whole session
-    first; `plotly_script` is the source of plotly.js.
+    `other` is the run to compare with, if any; `views` are the windows of time
+    that get a button, the whole session first; `plotly_script` is the source
+    of plotly.js.
     """
-    style = _asset("report.css")
-    script = _asset("report.js")
+    result = run.result
+    script = "\n".join(_asset(name) for name in _SCRIPTS)
     hashes = " ".join(_source_hash(text) for text in (script, plotly_script))
     return Template(_asset("report.html")).substitute(
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'",
         page_title=_text(f"{_verdict_word(result)}: {result['title']} - Emery"),
-        style=style,
+        style=_asset("report.css"),
+        kicker=_text(_kicker(result)),
         title=_text(result["title"]),
         about=_text(result["about"]),
         not_clinical=_text(NOT_CLINICAL),
         verdict=_verdict(result),
+        nearest=_nearest(result),
         provenance=_provenance(result),
         figures=_figures(result),
+        margins=_margins(result["margins"]),
+        comparison=_comparison(result, other.result) if other else "",
         zones=_zones(result["zones"]),
-        faults=_faults(result["faults"]),
-        events=_events(result["events"]),
+        incidents=_incidents(result),
         requirements=_requirements(result),
+        decisions=_decisions(decisions),
         reproduce=_text(result["reproduce"]),
         views="".join(_jump(view) for view in views),
-        fidelity=_text(_fidelity(recording)),
-        data=_script_safe_json(_page_data(result, recording)),
-        recording=b64encode(recording.blob).decode(),
+        fidelity=_text(_fidelity(run)),
+        data=_script_safe_json(_page_data([run, other] if other else [run])),
+        recording=b64encode(run.recording.blob).decode(),
+        compared=_compared(other),
         plotly=b64encode(zlib.compress(plotly_script.encode())).decode(),
         script=script,
     )
@@ -103,16 +126,12 @@ def _count(number: int, singular: str) -> str:
     return f"{number} {singular}" if number == 1 else f"{number} {singular}s"
 
 
-def _words(key: str) -> str:
-    return key.replace("_", " ")
-
-
 # Parts of the page ---------------------------------------------------------------
 
 
 def _verdict(result: Mapping[str, Any]) -> str:
     requirements = result["requirements"]
-    failed = [_words(entry["key"]) for entry in requirements if not entry["passed"]]
+    failed = [words(entry["key"]) for entry in requirements if not entry["passed"]]
     if failed:
         detail = f"{len(failed)} of {_count(len(requirements), 'requirement')} not met: "
         detail += ", ".join(failed)
@@ -126,6 +145,39 @@ def _verdict(result: Mapping[str, Any]) -> str:
     return (
         f'<p class="verdict {word.lower()}"><strong>{word}</strong>'
         f"<span>{_text(detail)}</span></p>"
+    )
+
+
+def _kicker(result: Mapping[str, Any]) -> str:
+    return (
+        f"Emery \u00b7 simulated treatment \u00b7 board {result['board']}, "
+        f"protocol {result['protocol']}, seed {result['seed']}"
+    )
+
+
+def _nearest(result: Mapping[str, Any]) -> str:
+    """Where the vacuum came nearest to its hard limit, as a sentence."""
+    nearest = next((margin for margin in result["margins"] if margin["at_ms"] is not None), None)
+    if nearest is None:
+        return ""
+    rest = left_text(nearest)
+    place = f"{rest} to the {nearest['limit_name']}"
+    if rest.endswith("over"):
+        place = f"{rest} the {nearest['limit_name']}"
+    at_ms = nearest["at_ms"]
+    where = f" in {nearest['where']}" if nearest["where"] else ""
+    return (
+        f'<p class="nearest">Highest vacuum <b>{margin_text(nearest)}</b>, {_text(place)}, '
+        f"{_jump(around(f'at {_moment(at_ms)}', at_ms))}{_text(where)}."
+        + "".join(f" {_text(_ended(fault))}" for fault in result["faults"][:2])
+        + "</p>"
+    )
+
+
+def _ended(fault: Mapping[str, Any]) -> str:
+    return (
+        f"{fault['code']} latched: outputs safe after {_duration(fault['to_safe_ms'])}, "
+        f"skin released after {_duration(fault['release_ms'])}."
     )
 
 
@@ -176,6 +228,97 @@ def _figures(result: Mapping[str, Any]) -> str:
     return "".join(
         f"<div><b>{_text(value)}</b><span>{_text(label)}</span><small>{_text(note)}</small></div>"
         for value, label, note in figures
+    )
+
+
+def _margin_row(margin: Mapping[str, Any]) -> str:
+    used = share_used(margin)
+    gauge = ""
+    if used is not None:
+        percent = min(used * _LIMIT_AT_PERCENT, 100)
+        gauge = (
+            f'<span class="gauge"><i style="width:{percent:.1f}%"></i>'
+            f'<s style="left:{_LIMIT_AT_PERCENT}%"></s></span>'
+        )
+    where = _text(margin["where"])
+    if margin["at_ms"] is not None:
+        where += f", {_jump(around(_moment(margin['at_ms']), margin['at_ms']))}"
+    cells = (_text(margin["limit_name"]), gauge, margin_text(margin), left_text(margin), where)
+    return (
+        f'<tr class="{"past" if used is not None and used > 1 else "kept"}">'
+        f'<th scope="row">{_text(margin["what"])}</th>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
+
+
+def _margins(margins: Sequence[Mapping[str, Any]]) -> str:
+    groups = ""
+    for origin, title in ((DEVICE, "Limits of the device"), (SCENARIO, "Bounds of the scenario")):
+        rows = "".join(_margin_row(margin) for margin in margins if margin["origin"] == origin)
+        groups += (
+            f'<tbody><tr class="group"><th scope="rowgroup" colspan="6">{title}</th></tr>'
+            f"{rows}</tbody>"
+        )
+    return (
+        '<div class="wide"><table class="margins"><thead><tr><th scope="col">What</th>'
+        '<th scope="col">against</th><th scope="col">Used up</th><th scope="col">Reached</th>'
+        f'<th scope="col">Margin</th><th scope="col">Nearest in</th></tr></thead>{groups}'
+        "</table></div>"
+    )
+
+
+def _difference_table(title: str, heads: Sequence[str], rows: Iterable[Difference]) -> str:
+    wanted = len(heads)
+    body = "".join(
+        f'<tr><th scope="row">{_text(row.what)}</th>'
+        + "".join(f"<td>{_text(cell)}</td>" for cell in (row.this, row.other, row.change)[:wanted])
+        + "</tr>"
+        for row in rows
+    )
+    columns = "".join(f'<th scope="col">{_text(head)}</th>' for head in heads)
+    return (
+        f'<div class="wide"><table class="apart"><thead><tr><th scope="col">{title}</th>'
+        f"{columns}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _comparison(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    this_name, other_name = names(result, other)
+    heads = (f"this run: {this_name}", f"compared: {other_name}")
+    given = set_apart(result, other)
+    came = figures_apart(result, other)
+    parts = [
+        _difference_table("What was set differently", heads, given) if given else
+        '<p class="quiet">Nothing was set differently.</p>',
+        _difference_table("What came out differently", (*heads, "change"), came) if came else
+        '<p class="quiet">Every figure came out the same.</p>',
+    ]
+    return (
+        '<section id="comparison"><h2>Compared with another run</h2>'
+        f'<div class="pair">{"".join(parts)}</div></section>'
+    )
+
+
+def _compared(other: RunRecord | None) -> str:
+    if other is None:
+        return ""
+    blob = b64encode(other.recording.blob).decode()
+    return f'<script type="text/plain" id="recording-compared">{blob}</script>'
+
+
+def _decisions(decisions: Sequence[Decision]) -> str:
+    """Every change of what the device decided, for readers without the plots."""
+    rows = "".join(
+        f"<tr><td>{_jump(around(_moment(decision.at_ms), decision.at_ms))}</td>"
+        f'<th scope="row">{_text(decision.state)}</th><td>{_text(decision.reason)}</td>'
+        f"<td>{_text(decision.zone)}</td></tr>"
+        for decision in decisions
+    )
+    return (
+        '<div class="wide"><table class="decisions"><thead><tr><th scope="col">At</th>'
+        '<th scope="col">State</th><th scope="col">Because</th><th scope="col">Zone, pass</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -230,9 +373,18 @@ def _jump(view: View) -> str:
     )
 
 
+def _incidents(result: Mapping[str, Any]) -> str:
+    """Faults and events, where there were any."""
+    faults, events = result["faults"], result["events"]
+    if not faults and not events:
+        return ""
+    return (
+        "<section><h2>Faults and events</h2>"
+        f'<div class="incidents">{_faults(faults)}{_events(events)}</div></section>'
+    )
+
+
 def _faults(faults: Sequence[Mapping[str, Any]]) -> str:
-    if not faults:
-        return '<p class="quiet">No fault latched.</p>'
     cards = []
     for fault in faults:
         steps = "".join(f"<li>{_text(step)}</li>" for step in fault["fix"])
@@ -257,7 +409,10 @@ def _events(events: Sequence[Mapping[str, Any]]) -> str:
         f"<span>{_text(event['text'])}</span></li>"
         for event in events
     )
-    return f'<h3 class="events-head">What the scenario did</h3><ul class="events">{items}</ul>'
+    return (
+        '<div class="happened"><h3>What the scenario did</h3>'
+        f'<ul class="events">{items}</ul></div>'
+    )
 
 
 def _requirements(result: Mapping[str, Any]) -> str:
@@ -265,7 +420,7 @@ def _requirements(result: Mapping[str, Any]) -> str:
         return '<p class="quiet">The scenario states no requirement.</p>'
     rows = "".join(
         f'<tr class="{"met" if entry["passed"] else "missed"}">'
-        f'<th scope="row">{_text(_words(entry["key"]))}</th>'
+        f'<th scope="row">{_text(words(entry["key"]))}</th>'
         f"<td>{_text(entry['expected'])}</td><td>{_text(entry['measured'])}</td>"
         f"<td><b>{'passed' if entry['passed'] else 'FAILED'}</b></td>"
         f"<td>{_text(entry['line'] or 'always')}</td></tr>"
@@ -283,9 +438,9 @@ def _requirements(result: Mapping[str, Any]) -> str:
 # What the plots need -------------------------------------------------------------
 
 
-def _fidelity(recording: Recording) -> str:
-    tick_ms = recording.directory["tick_ms"]
-    stride = recording.directory["stride"]
+def _fidelity(run: RunRecord) -> str:
+    tick_ms = run.recording.directory["tick_ms"]
+    stride = run.recording.directory["stride"]
     if stride == 1:
         return f"Every {tick_ms} ms tick of the session is in this file; zoom in to see it."
     return (
@@ -294,18 +449,23 @@ def _fidelity(recording: Recording) -> str:
     )
 
 
-def _page_data(result: Mapping[str, Any], recording: Recording) -> dict[str, Any]:
+def _page_data(runs: Sequence[RunRecord]) -> dict[str, Any]:
     return {
-        "recording": recording.directory,
-        "zone_names": [zone["name"] for zone in result["zones"]],
-        "state_names": result["state_names"],
-        "reason_names": result["reason_names"],
-        "fault_names": result["fault_names"],
-        "hard_limit_pa": result["hard_limit_pa"],
-        "soft_margin_pa": result["soft_margin_pa"],
-        "soft_margin_permille": result["soft_margin_permille"],
-        "marks": [
-            *({"at_ms": f["at_ms"], "kind": "fault", "text": f["code"]} for f in result["faults"]),
-            *({"at_ms": e["at_ms"], "kind": "event", "text": e["text"]} for e in result["events"]),
+        "format": FORMAT,
+        "in_band_pa": IN_BAND_PA,
+        "runs": [
+            {
+                "result": run.result,
+                "recording": run.recording.directory,
+                "strokes": [astuple(stroke) for stroke in run.strokes],
+                "state_words": [words(name) for name in run.result["state_names"]],
+                "marks": [
+                    *({"at_ms": fault["at_ms"], "kind": "fault", "text": fault["code"]}
+                      for fault in run.result["faults"]),
+                    *({"at_ms": event["at_ms"], "kind": "event", "text": event["text"]}
+                      for event in run.result["events"]),
+                ],
+            }
+            for run in runs
         ],
     }

@@ -12,13 +12,16 @@ everything near a fault, an event or the highest vacuum is still kept whole.
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import sub
-from typing import Any, Protocol
+from typing import Any
 
 from emery.simulator.decimate import change_rows, kept_rows
+from emery.simulator.strokes import Stroke
+from emery.simulator.trace import Columns
 
-__all__ = ["QUANTITIES", "STATES", "Columns", "Recording", "record"]
+__all__ = ["COMPARED", "QUANTITIES", "STATES", "Recording", "RunRecord", "record", "selected"]
 
 # Drawn as lines; thinned when there is no room for every row.
 QUANTITIES = (
@@ -29,6 +32,9 @@ QUANTITIES = (
     "feed_permille",
     "crystals_mg_min",
 )
+
+# Of a run that is drawn for comparison.
+COMPARED = ("skin_pa", "pump_permille")
 
 # Hold one value for a while; always exact.
 STATES = (
@@ -44,6 +50,9 @@ STATES = (
     "footswitch",
 )
 
+# A packed list is never longer than this; a recording of hours is shorter.
+_LONGEST_PLANES = 400_000_000
+
 # Bytes of deflated trace a page may carry. As text it is a third more; with
 # plotly.js (about 2 MB as deflated text) the page stays below 7 MB.
 BUDGET_BYTES = 3_500_000
@@ -53,13 +62,6 @@ WINDOW_MS = 2_000
 
 # Rows in a bucket, tried in turn until the trace fits. Two would save nothing.
 STRIDES = (1, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-
-
-class Columns(Protocol):
-    """What is needed of a trace: columns of equal length, and the tick."""
-
-    columns: "dict[str, array[int]]"
-    tick_ms: int
 
 
 class Recording:
@@ -73,6 +75,15 @@ class Recording:
     def __init__(self, blob: bytes, directory: dict[str, Any]) -> None:
         self.blob = blob
         self.directory = directory
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """All that a report holds of one run: its result, strokes and recording."""
+
+    result: Mapping[str, Any]
+    strokes: Sequence[Stroke]
+    recording: Recording
 
 
 def record(
@@ -139,6 +150,38 @@ def _record(trace: Columns, stride: int, windows: Sequence[tuple[int, int]]) -> 
         "states": states,
     }
     return Recording(zlib.compress(bytes(planes), 6), directory)
+
+
+def selected(recording: Recording, quantities: Sequence[str] = COMPARED) -> Recording:
+    """A recording of only these quantities, and of all states.
+
+    Raises ValueError, KeyError, TypeError or zlib.error for one that is broken.
+    """
+    inflater = zlib.decompressobj()
+    old = inflater.decompress(recording.blob, _LONGEST_PLANES)
+    planes = bytearray()
+
+    def moved(place: Sequence[int] | None) -> list[int] | None:
+        if place is None:
+            return None
+        offset, count = place
+        end = offset + 4 * count
+        if not 0 <= offset <= end <= len(old):
+            raise ValueError("a list lies outside its recording")
+        at = len(planes)
+        planes.extend(old[offset:end])
+        return [at, count]
+
+    directory = recording.directory
+    numbers = {name: int(directory[name]) for name in ("rows", "tick_ms", "stride")}
+    columns = {
+        group: {
+            name: {part: moved(directory[group][name][part]) for part in ("rows", "values")}
+            for name in names
+        }
+        for group, names in (("quantities", quantities), ("states", ("clock", *STATES)))
+    }
+    return Recording(zlib.compress(bytes(planes), 6), {**numbers, **columns})
 
 
 def _byte_planes(values: "array[int]") -> bytes:

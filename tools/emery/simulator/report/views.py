@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emery.simulator.report.recording import Columns
+from emery.simulator.decimate import change_rows
+from emery.simulator.trace import Columns
+from emery.simulator.wording import words
 
-__all__ = ["View", "around", "views"]
+__all__ = ["Decision", "View", "around", "decisions", "views"]
 
 # A trip is over in half a second; this shows what led to it and the release.
 AROUND_MS = 1_200
@@ -25,6 +27,41 @@ class View:
     label: str
     from_ms: int
     to_ms: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """From `at_ms` on the device was in `state`, because of `reason`."""
+
+    at_ms: int
+    state: str
+    reason: str
+    zone: str
+
+
+def decisions(result: Mapping[str, Any], trace: Columns) -> list[Decision]:
+    """Every change of state, reason, zone, pass or fault, in order."""
+    columns = trace.columns
+    rows = sorted({
+        row
+        for name in ("state", "reason", "zone", "pass_number", "fault")
+        for row in change_rows(columns[name])
+    })
+    found = []
+    for row in rows:
+        zone = result["zones"][columns["zone"][row]]["name"]
+        number = columns["pass_number"][row]
+        reason = result["reason_names"][columns["reason"][row]]
+        fault = columns["fault"][row]
+        found.append(
+            Decision(
+                at_ms=columns["t_ms"][row],
+                state=words(result["state_names"][columns["state"][row]]),
+                reason=f"{reason}: {result['fault_names'][fault]}" if fault else reason,
+                zone=f"{zone}, {number}" if number else zone,
+            )
+        )
+    return found
 
 
 def around(label: str, at_ms: int) -> View:
