@@ -53,7 +53,7 @@ def test_a_changed_setting_is_told_in_the_words_of_its_file(result: dict[str, An
         ("protection.hard_limit", "45 kPa", "40 kPa"),
         ("protection.soft_time", "100 ms", "80 ms"),
     ]
-    assert names(result, other) == ("board pico_reference", "board mine")
+    assert names(result, other) == ("this run: board pico_reference", "compared: board mine")
 
 
 def test_a_setting_that_one_version_lacks_is_not_known(result: dict[str, Any]) -> None:
@@ -61,6 +61,13 @@ def test_a_setting_that_one_version_lacks_is_not_known(result: dict[str, Any]) -
     del other["settings"]["hard_limit_pa"]
     (row,) = set_apart(result, other)
     assert (row.what, row.other) == ("protection.hard_limit", "not known")
+
+
+def test_a_figure_that_one_version_lacks_is_none(result: dict[str, Any]) -> None:
+    other = copy.deepcopy(result)
+    del other["overshoot_pa"]
+    (row,) = figures_apart(result, other)
+    assert (row.what, row.this, row.other, row.change) == ("overshoot", "1.3 kPa", "none", "")
 
 
 def test_zones_and_the_modelled_world_are_compared_too(result: dict[str, Any]) -> None:

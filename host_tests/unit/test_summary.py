@@ -133,7 +133,7 @@ def test_a_compared_run_is_told_in_the_same_width(result: dict[str, Any], width:
     lines = printed(replace(outcome(result), other=other), width=width)
     assert all(len(line) <= width for line in lines)
     text = " ".join(" ".join(lines).split())
-    assert "compared: this run is board pico_reference, the other board another_board" in text
+    assert "this run: board pico_reference; compared: board another_board" in text
     assert "peak vacuum 28.4 kPa 31.4 kPa -3.0 kPa" in text
     assert "rise time 840 ms 900 ms -60 ms" in text
     assert "strokes 171" not in text

@@ -15,7 +15,7 @@ from emery.config.rows import SETTING_ROWS
 from emery.simulator.requirements import METRICS
 from emery.simulator.wording import amount, words
 
-__all__ = ["CompareError", "Difference", "figures_apart", "names", "set_apart"]
+__all__ = ["CompareError", "Difference", "figure", "figures_apart", "names", "set_apart"]
 
 _IDENTITY = ("scenario", "board", "protocol", "seed", "lane")
 _ZONE_SETTINGS = (
@@ -39,12 +39,12 @@ class Difference:
 
 
 def names(this: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, str]:
-    """A short name for each run, by what tells them apart."""
+    """What to call each run, by what tells them apart."""
     keys = [key for key in _IDENTITY if this[key] != other[key]]
     if not keys:
         return "this run", "earlier run"
     key = keys[0]
-    return f"{key} {this[key]}", f"{key} {other[key]}"
+    return f"this run: {key} {this[key]}", f"compared: {key} {other[key]}"
 
 
 def set_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
@@ -90,6 +90,15 @@ def _zones_set_differently(
                 yield Difference(what, *(amount(value, unit) for value in values))
 
 
+def figure(key: str, result: Mapping[str, Any]) -> int | float | None:
+    """A figure of METRICS; None if it was not reached, or if the run is of a
+    version that did not measure it."""
+    try:
+        return METRICS[key].value(result)
+    except KeyError:
+        return None
+
+
 def figures_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Difference]:
     """The figures that came out differently: the verdict and the end first,
     then all that a scenario can require."""
@@ -106,7 +115,7 @@ def figures_apart(this: Mapping[str, Any], other: Mapping[str, Any]) -> list[Dif
             found.append(Difference(what, *values))
     measured = [("duration", "ms", this["duration_ms"], other["duration_ms"])]
     measured += [
-        (words(key), metric.unit, metric.value(this), metric.value(other))
+        (words(key), metric.unit, figure(key, this), figure(key, other))
         for key, metric in METRICS.items()
     ]
     for what, unit, mine, theirs in measured:

@@ -162,10 +162,7 @@ def _nearest(margins: Sequence[dict[str, Any]]) -> RenderableType:
 
 
 def _comparison(result: dict[str, Any], other: Mapping[str, Any]) -> RenderableType:
-    this_name, other_name = names(result, other)
-    parts: list[RenderableType] = [
-        Text(f"compared: this run is {this_name}, the other {other_name}", style="bold")
-    ]
+    parts: list[RenderableType] = [Text("; ".join(names(result, other)), style="bold")]
     rows = [*set_apart(result, other), *figures_apart(result, other)]
     if not rows:
         return Group(*parts, _indented(Text("nothing is different")))

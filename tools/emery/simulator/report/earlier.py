@@ -11,7 +11,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-from emery.simulator.comparison import CompareError
+from emery.simulator.comparison import CompareError, figure
 from emery.simulator.report.page import FORMAT
 from emery.simulator.report.recording import Recording, RunRecord, selected
 from emery.simulator.requirements import METRICS
@@ -82,10 +82,8 @@ def _checked(result: Any) -> dict[str, Any]:
         _expect(zone["name"], str)
         for key in ("level", "passes_allowed", "pass_time_ms", "pass_crystals_mg"):
             _expect(zone[key], int)
-    for metric in METRICS.values():
-        value = metric.value(result)
-        if value is not None:
-            _expect(value, int | float)
+    for key in METRICS:
+        _expect(figure(key, result), int | float | None)
     return dict(result)
 
 

@@ -284,8 +284,7 @@ def _difference_table(title: str, heads: Sequence[str], rows: Iterable[Differenc
 
 
 def _comparison(result: Mapping[str, Any], other: Mapping[str, Any]) -> str:
-    this_name, other_name = names(result, other)
-    heads = (f"this run: {this_name}", f"compared: {other_name}")
+    heads = names(result, other)
     given = set_apart(result, other)
     came = figures_apart(result, other)
     parts = [

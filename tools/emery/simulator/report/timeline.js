@@ -420,7 +420,9 @@ function timeline(run, other, onPick) {
   }
 
   function windowOf(button) {
-    return within(Number(button.dataset.from), Number(button.dataset.to));
+    const [from, to] = [Number(button.dataset.from), Number(button.dataset.to)];
+    // The whole of this run is shown with the whole of the other.
+    return within(from, from <= 0 && to >= run.endMs ? endMs : to);
   }
 
   function show(from, to) {
@@ -588,7 +590,8 @@ function timeline(run, other, onPick) {
 
   function choose(from, to) {
     chosen = { from, to };
-    return draw();
+    const pixelMs = (view.to - view.from) / Math.max(plots.clientWidth - LEFT - RIGHT, 100);
+    return pixelMs < CROWDED_MS ? draw() : undefined;
   }
 
   async function drawAfresh() {
