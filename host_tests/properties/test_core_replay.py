@@ -11,7 +11,6 @@ from hal.contract import COMMAND_ACKNOWLEDGE, SWITCH_RELEASED, Outputs, Readings
 from host_tests.any_treatment import MOVE, Move, any_bench, make
 from host_tests.bench import Bench
 
-
 # A fault or a time put into the core by hand is in no record, and does not replay.
 MOVES = st.lists(MOVE.filter(lambda move: move[0] not in ("fault", "time")), max_size=40)
 
