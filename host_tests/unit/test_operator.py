@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from emery.simulator.noise import Noise
-from emery.simulator.operator import ENDINGS, PARAMETERS, Operator
+from emery.simulator.operator import PARAMETERS, Operator
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_SKIN
 from firmware import treatment
 from hal.contract import (
     COMMAND_ACKNOWLEDGE,
@@ -40,21 +41,22 @@ class Work:
 
     def tick(self) -> None:
         bench, operator = self.bench, self.operator
-        before = operator.on_skin
-        passes = bench.controller.passes
-        operator.step(bench.controller.treatment.state, passes.zone, TICK_MS)
+        before = operator.tip
+        treatment_now, passes = bench.controller.treatment, bench.controller.passes
+        operator.step(treatment_now.state, treatment_now.reason, passes.zone, TICK_MS)
         command = (operator.command, operator.argument)
         if command[0] != COMMAND_NONE:
             self.commands.append(command)
             operator.command = COMMAND_NONE
         bench.footswitch = operator.footswitch
-        bench.on_skin = bool(operator.on_skin)
-        lengths = self.on_skin_ms if operator.on_skin else self.off_skin_ms
-        if operator.on_skin != before:
+        bench.on_skin = operator.tip == TIP_ON_SKIN
+        lengths = self.on_skin_ms if bench.on_skin else self.off_skin_ms
+        if operator.tip != before:
             lengths.append(0)
         if lengths:
             lengths[-1] += TICK_MS
         bench.tick(*(command if command[0] != COMMAND_NONE else ()))
+        operator.account(bench.controller.treatment.state, passes.zone, TICK_MS, 0)
         spent = bench.reason == treatment.REASONS[treatment.WHY_PASSES_SPENT]
         refused = bool(operator.footswitch) and spent
         self.refused += refused and not self.was_refused
@@ -74,7 +76,7 @@ def at_work(count: int = 2, **parameters: Any) -> Work:
     return Work(operator_of(count, **parameters), Bench(bench_settings(zones)))
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", ["gap", "button"])
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_protocol_is_worked_down_to_its_end(seed: int, ending: str) -> None:
     work = at_work(seed=seed, ending=ending)
@@ -140,53 +142,69 @@ def test_what_touches_skin_without_suction_is_no_pass() -> None:
         if state == treatment.TREATING:
             continue
         for _ in range(2_000):
-            operator.step(state, 0, TICK_MS)
+            operator.step(state, 0, 0, TICK_MS)
             operator.command = COMMAND_NONE
-            assert operator.on_skin == 0
+            assert operator.tip != TIP_ON_SKIN
     assert operator.passes_made == [0, 0]
     assert operator.strokes == 0
 
 
-def test_a_pass_is_made_with_its_first_touch_and_once() -> None:
-    operator = operator_of()
+def test_a_pass_is_made_with_its_first_stroke_and_once() -> None:
+    operator = operator_of(stroke_shortest_ms=400, stroke_longest_ms=800)
     operator.footswitch = 1
-    touches = 0
+    contact_ms = on_skin_ms = strokes = 0
     for _ in range(600):
-        before = operator.on_skin
-        operator.step(treatment.TREATING, 1, TICK_MS)
-        touches += operator.on_skin > before
-        assert operator.passes_made == [0, 1 if touches else 0]
-    assert touches > 1
-    assert operator.strokes == touches
+        operator.step(treatment.TREATING, 0, 1, TICK_MS)
+        operator.account(treatment.TREATING, 1, TICK_MS, 6_000)
+        touching = operator.tip == TIP_ON_SKIN
+        contact_ms = contact_ms + TICK_MS if touching else 0
+        on_skin_ms += TICK_MS if touching else 0
+        strokes += contact_ms == 300
+        assert operator.passes_made == [0, 1 if strokes else 0]
+        assert operator.strokes_made == [0, strokes]
+        assert operator.on_skin_ms == [0, on_skin_ms]
+        assert operator.crystals_mg_min_ms == [0, on_skin_ms * 6_000]
+    assert strokes > 1
+
+
+def test_a_touch_is_no_stroke_and_no_pass() -> None:
+    operator = operator_of(stroke_shortest_ms=100, stroke_longest_ms=290)
+    operator.footswitch = 1
+    for _ in range(1_000):
+        operator.step(treatment.TREATING, 0, 0, TICK_MS)
+        operator.account(treatment.TREATING, 0, TICK_MS, 0)
+    assert operator.strokes > 3
+    assert operator.on_skin_ms[0] > 500
+    assert operator.passes_made == operator.strokes_made == [0, 0]
 
 
 def test_the_tip_stays_on_for_a_while_when_the_suction_goes() -> None:
     operator = operator_of(hold_on_ms=1_000)
     operator.footswitch = 1
-    while not operator.on_skin:
-        operator.step(treatment.TREATING, 0, TICK_MS)
+    while operator.tip != TIP_ON_SKIN:
+        operator.step(treatment.TREATING, 0, 0, TICK_MS)
     held = 0
-    while operator.on_skin:
-        operator.step(treatment.FAULT, 0, TICK_MS)
+    while operator.tip == TIP_ON_SKIN:
+        operator.step(treatment.FAULT, 0, 0, TICK_MS)
         held += TICK_MS
     assert held == pytest.approx(1_000, abs=2 * TICK_MS)
 
 
 def test_the_foot_can_slip_off_and_the_operator_presses_again() -> None:
     work = at_work(1, passes=1)
-    while not work.operator.on_skin:
+    while work.operator.tip != TIP_ON_SKIN:
         work.tick()
     work.operator.slip_off_footswitch()
     work.tick()
     assert work.bench.state == "PAUSED"
-    assert work.operator.on_skin == 1
+    assert work.operator.tip == TIP_ON_SKIN
     work.until_finished()
     assert work.bench.state == "COMPLETE"
     assert work.bench.controller.passes.opened[0] == 1
 
 
 def trip(work: Work) -> None:
-    while not work.operator.on_skin:
+    while work.operator.tip != TIP_ON_SKIN:
         work.tick()
     work.bench.vacuum_pa = 50_000
     work.tick()
@@ -200,7 +218,7 @@ def test_an_operator_who_stops_at_a_fault_is_finished() -> None:
     trip(work)
     work.until_finished()
     assert work.bench.state == "FAULT"
-    assert work.operator.footswitch == work.operator.on_skin == 0
+    assert (work.operator.footswitch, work.operator.tip) == (0, TIP_IN_AIR)
     assert (COMMAND_ACKNOWLEDGE, 0) not in work.commands
 
 
@@ -219,10 +237,10 @@ def test_an_operator_who_acknowledges_goes_on() -> None:
 def test_everything_takes_a_reaction_time() -> None:
     operator = operator_of(reaction_ms=400)
     for n in range(400 // TICK_MS):
-        operator.step(treatment.STANDBY, 0, TICK_MS)
+        operator.step(treatment.STANDBY, 0, 0, TICK_MS)
         if n == 0:
             assert operator.command == COMMAND_NONE
-    operator.step(treatment.STANDBY, 0, TICK_MS)
+    operator.step(treatment.STANDBY, 0, 0, TICK_MS)
     assert operator.command == COMMAND_START
 
 
@@ -258,7 +276,7 @@ def test_nobody_presses_for_ever() -> None:
     operator = operator_of(reaction_ms=100)
     pressed_ms = 0
     for _ in range(4_000 // TICK_MS):
-        operator.step(treatment.READY, 0, TICK_MS)
+        operator.step(treatment.READY, 0, 0, TICK_MS)
         pressed_ms = pressed_ms + TICK_MS if operator.footswitch else 0
         assert pressed_ms <= 1_000
     assert operator.strokes == 0
