@@ -78,7 +78,7 @@ class World:
         self.operator = Operator(job["operator"], self.zone_count, Noise(seed + 2))
         self.tick_jitter_ms = 0
         for row in PARAMETERS:
-            setattr(self, row[0], job.get("timing", {}).get(row[0], row[4]))
+            setattr(self, row[0], int(job.get("timing", {}).get(row[0], row[4])))
         self._noise = Noise(seed + 3)
         self._late_ms = 0  # how much later than its time the last tick came
         self.storage = MockStorage()
@@ -210,9 +210,9 @@ class World:
         self._gap_ms = board.pending_gap_ms
         board.pending_gap_ms = 0
         if self._passes.session != self._session:
-            self.earlier_sessions.append(
-                (list(self._counted), list(self.operator.passes_made))
-            )
+            made = self.operator.passes_made
+            if any(self._counted) or any(made):
+                self.earlier_sessions.append((list(self._counted), list(made)))
             self.operator.begin_account()
         self._note_passes()
 

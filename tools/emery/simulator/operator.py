@@ -235,7 +235,7 @@ class Operator:
                 self.stamp_shortest_ms, self.stamp_longest_ms
             )
             if self.footswitch:
-                self.footswitch = 0
+                self.slip_off_footswitch()
             else:
                 self._press()
 
