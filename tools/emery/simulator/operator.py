@@ -34,6 +34,10 @@ from hal.contract import (
     CONFIRM_FRESH_TIP,
 )
 
+# Parameters are set by name; only a type checker has to be told. (A class that
+# really defines __getattr__ makes CPython read every attribute the slow way.)
+TYPE_CHECKING = False
+
 # What the panel may ask for: reasons of the firmware, -1 for one that this
 # firmware does not have. The proof of the checklist needs none to begin: it is
 # asked for if the checklist is still there when all of it is confirmed.
@@ -125,6 +129,10 @@ class Operator:
     of the plant) and `command`, which the loop clears when the device has
     taken it."""
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> int: ...
+
     def __init__(self, parameters: dict, zone_count: int, noise) -> None:  # type: ignore[no-untyped-def]
         habits = dict(STYLES[parameters.get("style", CAREFUL)])
         habits.update(parameters)
@@ -167,9 +175,6 @@ class Operator:
         self.strokes_made = [0] * zone_count
         self.on_skin_ms = [0] * zone_count
         self.crystals_mg_min_ms = [0] * zone_count  # onto skin
-
-    def __getattr__(self, name: str) -> int:
-        raise AttributeError(name)
 
     def step(self, state: int, reason: int, zone: int, dt_ms: int) -> None:
         """One tick, seeing the device's state, reason and chosen zone."""

@@ -38,6 +38,10 @@ from micropython import const
 
 from firmware import limits
 
+# Parameters are set by name; only a type checker has to be told. (A class that
+# really defines __getattr__ makes CPython read every attribute the slow way.)
+TYPE_CHECKING = False
+
 # Where the tip is.
 TIP_IN_AIR = const(0)
 TIP_ON_SKIN = const(1)
@@ -125,6 +129,10 @@ class Plant:
     """State of the device. Parameters are attributes, named as in PARAMETERS,
     changed by `set`; `tip` is one of the TIP_ positions, set at any time."""
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> float: ...
+
     def __init__(self, parameters: dict, noise, tick_s: float) -> None:  # type: ignore[no-untyped-def]
         for row in PARAMETERS:
             setattr(self, row[0], parameters.get(row[0], row[4]))
@@ -147,10 +155,6 @@ class Plant:
         self._leak = 0.0  # wandering of the leak, standard deviation 1
         self._prepare()
         self._fill_hose()
-
-    def __getattr__(self, name: str) -> float:
-        # Parameters are set by name; this is reached only for a wrong one.
-        raise AttributeError(name)
 
     def set(self, name: str, value: float) -> None:
         """Change one parameter of PARAMETERS."""

@@ -16,6 +16,10 @@ Plain MicroPython; one call a tick.
 
 from hal.contract import RAW_FULL_SCALE
 
+# Parameters are set by name; only a type checker has to be told. (A class that
+# really defines __getattr__ makes CPython read every attribute the slow way.)
+TYPE_CHECKING = False
+
 # name, unit, lowest, highest, default, what it is
 PARAMETERS = (
     ("offset_a_pa", "Pa", -5_000.0, 5_000.0, 0.0, "what channel A reads too much"),
@@ -48,6 +52,10 @@ _PER_PA = 0.007652e-3
 class Sensors:
     """Both channels and the sense of their supply, on one kind of ADC."""
 
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> float: ...
+
     def __init__(self, parameters: dict, wiring: dict, adc: str, noise, tick_s: float) -> None:  # type: ignore[no-untyped-def]
         for row in PARAMETERS:
             setattr(self, row[0], parameters.get(row[0], row[4]))
@@ -70,9 +78,6 @@ class Sensors:
         self.vacuum_b_raw = 0
         self.supply_raw = 0
         self._prepare()
-
-    def __getattr__(self, name: str) -> float:
-        raise AttributeError(name)
 
     def set(self, name: str, value: float) -> None:
         """Change one parameter of PARAMETERS."""
