@@ -39,6 +39,16 @@ class AnyUse(RuleBasedStateMachine):
         assert self.board.is_safe()
         assert self.store.load() == self.kept
 
+    @rule()
+    def cut_the_power(self) -> None:
+        """The same wires, and what is wrong with them, on a fresh board."""
+        before = self.board
+        injected = self.injected
+        self.restart()
+        self.board.take_over(before)
+        self.injected = injected
+        assert (self.board.pump_permille, self.board.feed_permille) == (0, 0)
+
     @rule(
         pump=st.integers(0, FULL_PERMILLE),
         feed=st.integers(0, FULL_PERMILLE),
@@ -54,10 +64,21 @@ class AnyUse(RuleBasedStateMachine):
         self.board.drive(outputs)
         self.lease_left_ms = lease_ms
         if lease_ms:
-            stuck = "pump_stuck_full" in self.injected
-            assert self.board.pump_permille == (FULL_PERMILLE if stuck else pump)
-            stuck = "feed_stuck_open" in self.injected
-            assert self.board.feed_permille == (FULL_PERMILLE if stuck else feed)
+            if "pump_stuck_full" in self.injected:
+                pump = FULL_PERMILLE
+            elif "pump_dead" in self.injected:
+                pump = 0
+            elif "pump_weak" in self.injected:
+                pump //= 2
+            if "feed_stuck_open" in self.injected:
+                feed = FULL_PERMILLE
+            elif "feed_stuck_shut" in self.injected:
+                feed = 0
+            assert (self.board.pump_permille, self.board.feed_permille) == (pump, feed)
+            if "vent_stuck_closed" in self.injected:
+                vent = VENT_CLOSED
+            elif "vent_stuck_open" in self.injected:
+                vent = VENT_OPEN
             assert self.board.vent == vent
 
     @rule(ms=st.integers(1, 60))
@@ -83,26 +104,36 @@ class AnyUse(RuleBasedStateMachine):
     @rule(record=st.binary(max_size=30))
     def commit(self, record: bytes) -> None:
         may = self.board.is_safe() and "storage_refuses" not in self.injected
+        works = "storage_fails" not in self.injected
         try:
             self.store.commit(record)
             assert may
+            assert works
             self.kept = record
         except StorageRefused:
             assert not may
+        except OSError:
+            assert may
+            assert not works
 
     @rule(
         a_raw=st.integers(0, RAW_FULL_SCALE),
+        b_raw=st.integers(0, RAW_FULL_SCALE),
         supply_raw=st.integers(0, RAW_FULL_SCALE),
         footswitch=st.integers(0, 1),
     )
-    def sample(self, a_raw: int, supply_raw: int, footswitch: int) -> None:
+    def sample(self, a_raw: int, b_raw: int, supply_raw: int, footswitch: int) -> None:
         self.board.vacuum_a_raw = a_raw
+        self.board.vacuum_b_raw = b_raw
         self.board.sensor_supply_raw = supply_raw
         self.board.footswitch = footswitch
         readings = Readings()
         self.board.sample(readings)
         assert 1 <= readings.dt_ms <= DT_HIGHEST_MS
         assert 0 <= readings.vacuum_a_raw <= RAW_FULL_SCALE
+        assert 0 <= readings.vacuum_b_raw <= RAW_FULL_SCALE
+        assert 0 <= readings.sensor_supply_raw <= RAW_FULL_SCALE
+        assert readings.footswitch in (0, 1)
         if not self.injected:
             assert readings.vacuum_a_raw == a_raw
             assert readings.sensor_supply_raw == supply_raw
@@ -112,6 +143,9 @@ class AnyUse(RuleBasedStateMachine):
     def without_a_lease_it_is_safe(self) -> None:
         if self.lease_left_ms == 0:
             assert self.board.is_safe()
+            assert (self.board.pump_permille, self.board.feed_permille) == (0, 0)
+            if "vent_stuck_closed" not in self.injected:
+                assert self.board.vent == VENT_OPEN
 
     @invariant()
     def only_a_fault_that_was_injected_has_an_effect(self) -> None:
@@ -124,7 +158,7 @@ class AnyUse(RuleBasedStateMachine):
 
     @invariant()
     def what_was_committed_is_kept(self) -> None:
-        assert self.store.load() == self.kept
+        assert self.store.record == self.kept
 
 
 TestAnyUse = AnyUse.TestCase

@@ -6,6 +6,7 @@ import pytest
 
 from emery.simulator import analysis
 from emery.simulator.analysis import Figures, measure
+from emery.simulator.operator import STROKE_MS
 from firmware import faults, treatment
 from host_tests.bench import bench_settings, zone_of
 from host_tests.traces import FAULT, IDLE, ON_SKIN, SET_PA, TREATING, trace_of
@@ -55,7 +56,7 @@ def test_each_zone_has_its_own_figures() -> None:
 
 @pytest.mark.parametrize("tick_ms", [5, 7, 10])
 def test_a_contact_of_300_ms_is_a_stroke(tick_ms: int) -> None:
-    ticks = -(-analysis.STROKE_MS // tick_ms)
+    ticks = -(-STROKE_MS // tick_ms)
     figures = figures_of(
         (ON_SKIN, ticks),
         (TREATING, 1),

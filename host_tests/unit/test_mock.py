@@ -431,18 +431,274 @@ def test_refusing_storage_keeps_what_it_has() -> None:
     assert board.effect("storage_refuses") == 1
 
 
+@pytest.mark.parametrize("channel", "ab")
+def test_a_drifting_sensor_reads_less_vacuum_every_second(channel: str) -> None:
+    name = f"vacuum_{channel}_drifting"
+    read = field(f"vacuum_{channel}_raw")
+    board = board_of()
+    well = read(board)
+    board.inject(name)
+    found = []
+    for _ in range(8):
+        board.advance(DT_HIGHEST_MS)
+        found.append(read(board) - well)
+    assert found[3] == 250  # half a kPa in a second
+    assert found[7] == 500
+    assert found == sorted(found)
+    board.vacuum_a_raw = board.vacuum_b_raw = RAW_FULL_SCALE
+    assert read(board) == RAW_FULL_SCALE
+    # Injected again it begins again.
+    board.vacuum_a_raw = board.vacuum_b_raw = 40_000
+    board.inject(name)
+    board.advance(4)
+    assert read(board) == 40_001
+
+
+@pytest.mark.parametrize("channel", "ab")
+def test_a_slow_sensor_follows_late(channel: str) -> None:
+    name = f"vacuum_{channel}_slow"
+    read = field(f"vacuum_{channel}_raw")
+    board = board_of()
+    board.vacuum_a_raw = board.vacuum_b_raw = 50_000
+    board.inject(name)
+    board.vacuum_a_raw = board.vacuum_b_raw = 20_000
+    found = []
+    for _ in range(400):
+        board.advance(5)
+        found.append(read(board))
+    assert found == sorted(found, reverse=True)
+    assert found[59] == pytest.approx(20_000 + 30_000 * 0.37, abs=300)  # after 300 ms
+    assert found[-1] == pytest.approx(20_000, abs=100)
+    assert board.effect(name) > 300
+
+
+@pytest.mark.parametrize("channel", "ab")
+def test_a_noisy_sensor_is_right_on_average(channel: str) -> None:
+    name = f"vacuum_{channel}_noisy"
+    read = field(f"vacuum_{channel}_raw")
+    board = board_of()
+    well = read(board)
+    board.inject(name)
+    off = [read(board) - well for _ in range(2_000)]
+    assert -2_048 <= min(off) < -1_900
+    assert 1_900 < max(off) <= 2_048
+    assert abs(sum(off) / len(off)) < 80
+    assert board.effect(name) == 2_000
+    again = board_of()
+    again.inject(name)
+    assert [read(again) - well for _ in range(50)] == off[:50]
+
+
+def test_swapped_wires_give_each_the_other_s_count() -> None:
+    board = board_of()
+    board.inject("vacuum_swapped")
+    readings = sampled(board)
+    assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (41_000, 40_000)
+    assert board.effect("vacuum_swapped") == 1
+    # What is wrong with a sensor goes with its wires.
+    board.inject("vacuum_a_open")
+    readings = sampled(board)
+    assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (41_000, 0)
+    board.clear("vacuum_a_open")
+    board.vacuum_b_raw = 40_000
+    sampled(board)
+    assert board.effect("vacuum_swapped") == 2
+
+
+def test_stale_samples_repeat_while_time_goes_on() -> None:
+    board = board_of()
+    board.inject("samples_stale")
+    sampled(board)
+    assert board.effect("samples_stale") == 0
+    board.vacuum_a_raw = board.vacuum_b_raw = board.sensor_supply_raw = 7
+    board.footswitch = SWITCH_PRESSED
+    board.advance(5)
+    readings = sampled(board)
+    assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (40_000, 41_000)
+    assert readings.sensor_supply_raw == 33_000
+    assert (readings.now_ms, readings.footswitch) == (5, SWITCH_PRESSED)
+    assert board.effect("samples_stale") == 1
+
+
+def test_a_supply_that_sags_takes_its_sensors_along() -> None:
+    board = board_of()
+    board.inject("sensor_supply_sags")
+    readings = sampled(board)
+    assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (32_000, 32_800)
+    assert readings.sensor_supply_raw == 26_400
+    assert board.effect("sensor_supply_sags") == 1
+
+
+def test_a_wrong_barometer_is_still_believable() -> None:
+    board = board_of()
+    board.inject("barometer_wrong")
+    assert sampled(board).barometer_pa == 81_325
+    board.barometer_pa = 10_000
+    assert sampled(board).barometer_pa == 0
+    assert board.effect("barometer_wrong") == 2
+
+
+def test_a_bouncing_footswitch_settles() -> None:
+    board = board_of()
+    board.inject("footswitch_bounces")
+    read = field("footswitch")
+    for pressed in (SWITCH_PRESSED, SWITCH_RELEASED) * 20:
+        before = read(board)
+        board.footswitch = pressed
+        found = []
+        for _ in range(20):
+            board.advance(5)
+            found.append(read(board))
+        assert before == 1 - pressed
+        assert set(found[8:]) == {pressed}
+    assert 100 < board.effect("footswitch_bounces") < 220
+
+
+def test_a_flickering_footswitch_drops_out_only_while_pressed() -> None:
+    board = board_of()
+    board.inject("footswitch_flickers")
+    read = field("footswitch")
+    assert {read(board) for _ in range(200)} == {SWITCH_RELEASED}
+    assert board.effect("footswitch_flickers") == 0
+    board.footswitch = SWITCH_PRESSED
+    dropped = [read(board) for _ in range(1_600)].count(SWITCH_RELEASED)
+    assert 60 < dropped < 140
+    assert board.effect("footswitch_flickers") == dropped
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("pump_dead", (0, 300, VENT_CLOSED)),
+        ("pump_weak", (300, 300, VENT_CLOSED)),
+        ("feed_stuck_shut", (600, 0, VENT_CLOSED)),
+        ("vent_stuck_open", (600, 300, VENT_OPEN)),
+    ],
+)
+def test_a_drive_that_does_not_come(name: str, instead: tuple[int, int, int]) -> None:
+    board = board_of()
+    board.inject(name)
+    board.drive(Outputs())
+    assert board.effect(name) == 0
+    board.drive(wanted())
+    assert applied(board) == instead
+    assert board.effect(name) == 1
+    board.clear(name)
+    board.drive(wanted())
+    assert applied(board) == (600, 300, VENT_CLOSED)
+
+
+def test_a_vent_that_is_stuck_closed_stays_so_without_a_lease() -> None:
+    board = board_of()
+    board.inject("vent_stuck_closed")
+    board.drive(wanted())
+    assert board.effect("vent_stuck_closed") == 0  # it was to be closed anyway
+    board.advance(LEASE_MS)
+    assert applied(board) == (0, 0, VENT_CLOSED)
+    board.make_safe()
+    assert applied(board) == (0, 0, VENT_CLOSED)
+    assert board.effect("vent_stuck_closed") == 2
+    # The board cannot know: its own outputs are safe, and it would write.
+    assert board.is_safe()
+    board.storage.commit(b"one")
+    board.clear("vent_stuck_closed")
+    board.make_safe()
+    assert applied(board) == SAFE
+
+
+@pytest.mark.parametrize(
+    ("name", "comes"),
+    [("tick_stopped", "tick_comes"), ("main_loop_stopped", "main_loop_turns")],
+)
+def test_what_has_stopped_does_not_come(name: str, comes: str) -> None:
+    board = board_of()
+    assert getattr(board, comes)()
+    assert board.effect(name) == 0
+    board.inject(name)
+    assert not getattr(board, comes)()
+    assert not getattr(board, comes)()
+    assert board.effect(name) == 2
+    board.clear(name)
+    assert getattr(board, comes)()
+
+
+def test_failing_storage_breaks_off_and_keeps_what_it_has() -> None:
+    board = board_of()
+    board.storage.commit(b"one")
+    board.inject("storage_fails")
+    with pytest.raises(OSError, match="storage_fails"):
+        board.storage.commit(b"two")
+    assert board.storage.load() == b"one"
+    assert board.effect("storage_fails") == 1
+
+
+def test_slow_storage_takes_its_time_and_keeps_it() -> None:
+    board = board_of()
+    board.inject("storage_slow")
+    board.storage.commit(b"one")
+    assert board.pending_gap_ms == board.commit_ms + 400
+    assert board.storage.load() == b"one"
+    assert board.effect("storage_slow") == 1
+
+
+def test_unreadable_storage_tells_so() -> None:
+    board = board_of()
+    board.storage.commit(b"one")
+    board.inject("storage_unreadable")
+    with pytest.raises(OSError, match="storage_unreadable"):
+        board.storage.load()
+    assert board.effect("storage_unreadable") == 1
+    board.clear("storage_unreadable")
+    assert board.storage.load() == b"one"
+
+
+def test_a_power_cut_mends_no_wire() -> None:
+    board = board_of()
+    board.inject("vacuum_a_frozen")
+    board.inject("pump_dead")
+    store = board.storage
+    assert isinstance(store, MockStorage)
+    after = MockBoard(store)
+    after.take_over(board)
+    after.vacuum_a_raw = 12_345
+    assert sampled(after).vacuum_a_raw == 40_000
+    after.drive(wanted())
+    assert after.pump_permille == 0
+    assert (after.effect("vacuum_a_frozen"), after.effect("pump_dead")) == (1, 1)
+    assert board.effect("pump_dead") == 0
+
+
 def test_every_fault_of_the_catalogue_is_tried_here() -> None:
-    elsewhere = {
-        "vacuum_a_frozen",
-        "vacuum_b_frozen",
-        "barometer_silent",
-        "footswitch_stuck_released",
-        "pump_stuck_full",
-        "feed_stuck_open",
-        "tick_late",
-        "storage_refuses",
+    of_a_channel = {
+        f"vacuum_{channel}_{kind}"
+        for channel in "ab"
+        for kind in ("frozen", "drifting", "slow", "noisy")
     }
-    assert set(READING_FAULTS) | elsewhere == set(NAMES)
+    elsewhere = {
+        "vacuum_swapped",
+        "samples_stale",
+        "sensor_supply_sags",
+        "barometer_silent",
+        "barometer_wrong",
+        "footswitch_stuck_released",
+        "footswitch_bounces",
+        "footswitch_flickers",
+        "pump_stuck_full",
+        "pump_dead",
+        "pump_weak",
+        "feed_stuck_open",
+        "feed_stuck_shut",
+        "vent_stuck_closed",
+        "vent_stuck_open",
+        "tick_late",
+        "tick_stopped",
+        "main_loop_stopped",
+        "storage_refuses",
+        "storage_fails",
+        "storage_slow",
+        "storage_unreadable",
+    }
+    assert set(READING_FAULTS) | of_a_channel | elsewhere == set(NAMES)
     assert len(set(NAMES)) == len(NAMES)
 
 

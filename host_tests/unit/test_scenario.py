@@ -52,7 +52,7 @@ pump_free_flow = "20 L/min"
 feed_full = "15 g/min"
 [sensors]
 offset_a = "1.5 kPa"
-lag = "9 ms"
+lag_b = "9 ms"
 supply = "4.9 V"
 [operator]
 pass_on_skin = "0.5 min"
@@ -72,7 +72,9 @@ on_fault = "acknowledge"
             "feed_full_mg_min": 15_000,
         }
     )
-    assert found.sensors == pytest.approx({"offset_a_pa": 1_500, "lag_s": 0.009, "supply_v": 4.9})
+    assert found.sensors == pytest.approx(
+        {"offset_a_pa": 1_500, "lag_b_s": 0.009, "supply_v": 4.9}
+    )
     assert found.operator == {
         "pass_on_skin_ms": 30_000, "passes": 4, "zones": [1], "ending": "button",
         "on_fault": "acknowledge",

@@ -26,8 +26,14 @@ ADCS = [("rp2040", WIRING), ("esp32", ESP32_WIRING)]
 
 
 class Silence:
-    def gauss(self) -> float:
-        return 0.0
+    def three(self) -> tuple[float, float, float]:
+        return 0.0, 0.0, 0.0
+
+
+def convert(sensors: Sensors, code: float) -> int:
+    """The count that channel A's converter gives for a code."""
+    raw: int = sensors._convert(code, 0.0, 0.0)[0]
+    return raw
 
 
 def sensors_of(
@@ -83,7 +89,7 @@ def test_codes_of_the_rp2040_have_their_width() -> None:
     widths: dict[int, int] = {}
     per_code = 20
     for step in range(4_000 * per_code):
-        raw = sensors._convert(step / per_code * 3.3 / 4095.94)
+        raw = convert(sensors, step / per_code)
         widths[raw // 16] = widths.get(raw // 16, 0) + 1
     for wide in (512, 1536, 2560, 3584):
         near = max(widths.get(code, 0) for code in range(wide - 1, wide + 2))
@@ -99,21 +105,21 @@ def test_codes_of_the_rp2040_have_their_width() -> None:
 
 def test_codes_never_run_backwards() -> None:
     sensors = sensors_of()
-    raws = [sensors._convert(step * 0.00005) for step in range(66_000)]
+    raws = [convert(sensors, step * 0.0625) for step in range(66_000)]
     assert raws == sorted(raws)
 
 
 def test_the_esp32_is_read_in_whole_millivolts() -> None:
     sensors = sensors_of("esp32", ESP32_WIRING)
     for millivolts in (100, 1_000, 1_001, 2_000):
-        raw = sensors._convert(millivolts / 1000)
+        raw = convert(sensors, millivolts)
         assert raw * 3300 / RAW_FULL_SCALE == pytest.approx(millivolts, abs=0.2)
 
 
 def test_no_converter_gives_more_than_its_range() -> None:
-    assert sensors_of()._convert(10.0) == RAW_FULL_SCALE
-    assert sensors_of()._convert(-1.0) == 0
-    top = sensors_of("esp32", ESP32_WIRING)._convert(10.0)
+    assert convert(sensors_of(), 1e6) == RAW_FULL_SCALE
+    assert convert(sensors_of(), -1_000.0) == 0
+    top = convert(sensors_of("esp32", ESP32_WIRING), 1e6)
     assert top * 3300 / RAW_FULL_SCALE == pytest.approx(2_450, abs=1)
 
 
@@ -142,13 +148,41 @@ def test_offset_and_gain_are_each_channel_s_own() -> None:
 
 @pytest.mark.parametrize("lag_s", [0.005, 0.05, 1.0])
 def test_the_lag_of_tube_and_filter(lag_s: float) -> None:
-    sensors = sensors_of("esp32", ESP32_WIRING, lag_s=lag_s)
+    # Each channel has its own: the other one here is as fast as can be.
+    sensors = sensors_of("esp32", ESP32_WIRING, lag_a_s=lag_s, lag_b_s=0.001)
     settled(sensors, 0.0)
     ticks = round(lag_s / TICK_S)
     for _ in range(ticks):
         sensors.step(40_000.0)
     after_one_lag = seen_pa("a", sensors.vacuum_a_raw, ESP32_WIRING, supply_raw(SETTINGS))
     assert after_one_lag == pytest.approx(40_000 * (1 - (1 + 1 / ticks) ** -ticks), abs=200)
+    fast = seen_pa("b", sensors.vacuum_b_raw, ESP32_WIRING, supply_raw(SETTINGS))
+    assert fast > 33_000
+
+
+@pytest.mark.parametrize("channel", ["a", "b"])
+def test_a_blocked_port_holds_its_pressure(channel: str) -> None:
+    sensors = sensors_of()
+    before = settled(sensors, 30_000.0)
+    sensors.set(f"port_{channel}_open", 0.0)
+    after = settled(sensors, 5_000.0)
+    index = "ab".index(channel)
+    assert after[index] == before[index]
+    assert after[1 - index] > before[1 - index] + 5_000
+    sensors.set(f"port_{channel}_open", 1.0)
+    assert settled(sensors, 5_000.0)[index] > before[index] + 5_000
+
+
+def test_a_narrow_port_is_slow() -> None:
+    reached = []
+    for share in (1.0, 0.3, 0.1, 0.01, 0.0):
+        sensors = sensors_of(port_b_open=share)
+        for _ in range(5):
+            sensors.step(40_000.0)
+        reached.append(seen_pa("b", sensors.vacuum_b_raw, WIRING, supply_raw(SETTINGS)))
+    assert reached == sorted(reached, reverse=True)
+    assert reached[0] > 30_000
+    assert reached[-1] == pytest.approx(0, abs=450)
 
 
 def test_full_vacuum_is_not_below_what_the_gauge_can_show() -> None:
@@ -170,6 +204,6 @@ def test_every_parameter_can_be_set(row: tuple[str, str, float, float, float, st
 
 def test_a_parameter_that_does_not_exist_is_refused() -> None:
     with pytest.raises(KeyError):
-        sensors_of().set("lag_ms", 1.0)
+        sensors_of().set("lag_s", 1.0)
     with pytest.raises(AttributeError):
-        _ = sensors_of().lag_ms
+        _ = sensors_of().lag_s

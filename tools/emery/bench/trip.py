@@ -20,12 +20,14 @@ from emery.config.load import load
 from emery.simulator.analysis import SKIN_FREE_PA
 from emery.simulator.loop import TURN_MS
 from emery.simulator.noise import Noise
-from emery.simulator.plant import Plant
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN, Plant
 from emery.simulator.sensors import Sensors
 from firmware import treatment
 from firmware.app import App
+from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import Settings, encode
 from hal.contract import (
+    COMMAND_CLIENT,
     COMMAND_CONFIRM,
     COMMAND_NONE,
     COMMAND_START,
@@ -34,6 +36,7 @@ from hal.contract import (
     CONFIRM_FRESH_TIP,
     FULL_PERMILLE,
     SWITCH_PRESSED,
+    SWITCH_RELEASED,
     VENT_CLOSED,
     VENT_OPEN,
 )
@@ -42,7 +45,8 @@ from hal.mock import MockBoard, MockStorage
 VOLUMES_M3 = (0.2e-3, 0.3e-3, 0.65e-3)
 DRAWN_PLANTS = 23  # besides the nominal one, for each volume
 _INTO_STROKE_MS = 2_500  # on the skin before the fault: well after the rise
-_WAIT_MS = 3_000  # no release takes as long
+_WAIT_MS = 15_000  # no proof takes as long, nor a release
+_SKIN_TYPE = 2
 _REFERENCE_DELAY_MS = 10
 # An ESP32 ticks at 10 ms, and sees less voltage: halved, a vented sensor fits.
 _ESP32 = {
@@ -117,11 +121,20 @@ class Device:
         self._ask(COMMAND_START)
         for item in _CHECKLIST:
             self._ask(COMMAND_CONFIRM, item)
+        self._ask(COMMAND_CLIENT, _SKIN_TYPE)
+        self._until(treatment.PROOF)
+        self.plant.tip = TIP_ON_CAP
+        self.run(100)
+        self.board.footswitch = SWITCH_PRESSED
         self._until(treatment.READY)
+        self.plant.tip = TIP_IN_AIR
+        self.board.footswitch = SWITCH_RELEASED
+        # A drawn plant may be too weak for this level: the runaway is the same.
+        self.app.controller.plan.available_level = len(LEVEL_VACUUM_PA)
         self.run(100)
         self.board.footswitch = SWITCH_PRESSED
         self._until(treatment.TREATING)
-        self.plant.on_skin = 1
+        self.plant.tip = TIP_ON_SKIN
         self.run(_INTO_STROKE_MS)
 
     def runs_away(self) -> None:

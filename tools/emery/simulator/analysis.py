@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from emery.simulator.operator import STROKE_MS
 from emery.simulator.trace import Trace
 from firmware import faults, treatment
 from firmware.settings import Settings
@@ -17,8 +18,6 @@ from hal.contract import VENT_OPEN
 IN_BAND_PA = 2_000
 # A vacuum below this lets go of the skin. [E]
 SKIN_FREE_PA = 5_000
-# A true contact this long is a stroke. [E: as the firmware's default]
-STROKE_MS = 300
 _MG_MIN_MS = 60_000
 # The peak of a fault is looked for from this long before it was latched.
 _BEFORE_FAULT_MS = 500

@@ -9,9 +9,6 @@ import gc
 import json
 import sys
 
-from emery.simulator.loop import run
-from emery.simulator.replay import replay
-
 
 def main(job_path: str, file_path: str) -> None:
     """Run the job of the first file with the second."""
@@ -19,11 +16,18 @@ def main(job_path: str, file_path: str) -> None:
         job = json.load(file)
     for key in ("settings", "record"):
         job[key] = bytes.fromhex(job[key])
-    gc.collect()  # the black box needs one long piece of a heap in use
+    # Only what the job needs is loaded: a replay has the heap of a board, of
+    # which the black box then wants one long piece.
     if job["kind"] == "replay":
+        from emery.simulator.replay import replay
+
+        gc.collect()
         with open(file_path, "rb") as records:
             facts = replay(job["settings"], job["record"], records)
     else:
+        from emery.simulator.loop import run
+
+        gc.collect()
         with open(file_path, "wb") as trace:
             facts = run(job, trace.write, lambda share: print(share, file=sys.stderr))
     print(json.dumps(facts))

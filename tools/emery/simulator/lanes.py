@@ -1,9 +1,11 @@
 """The lanes: the same simulation on CPython, or on real MicroPython.
 
 On the MicroPython lane the firmware, the mock and the models are compiled with
-mpy-cross and run by MicroPython's unix port, with the heap capped at what
-stands for a board: 176 KiB on this 64-bit build hold about what 128 KiB hold
-on a 32-bit one. The host sends the job, and gets trace and facts back.
+mpy-cross and run by MicroPython's unix port. A replay holds the firmware
+alone, with the heap capped at what stands for a board: 176 KiB on this 64-bit
+build hold about what 128 KiB hold on a 32-bit one. A simulation has room for
+the world around it as well. The host sends the job, and gets trace and facts
+back.
 """
 
 import json
@@ -21,6 +23,8 @@ from emery import slot
 from emery.simulator import loop
 
 HEAP_KIB = 176
+# No board has to hold the modelled world.
+WORLD_KIB = 120
 LANES = ("cpython", "micropython")
 
 _INSTALL = (
@@ -108,13 +112,13 @@ def build_slot(folder: Path) -> None:
             raise LaneFailed(f"mpy-cross refused {source.name}: {done.stderr.strip()}")
 
 
-def command(tree: Path, module: str, *arguments: str) -> list[str]:
+def command(tree: Path, module: str, *arguments: str, heap_kib: int = HEAP_KIB) -> list[str]:
     """The command that runs a module of a built slot under MicroPython, with
     the heap capped."""
     entry = f"import sys; sys.path[:] = [{str(tree)!r}]; import {module}"
     start = tree / "start.py"
     start.write_text(entry + "\n", encoding="utf-8")
-    return [micropython(), "-X", f"heapsize={HEAP_KIB}k", str(start), *arguments]
+    return [micropython(), "-X", f"heapsize={heap_kib}k", str(start), *arguments]
 
 
 @cache
@@ -135,7 +139,10 @@ def _far_end(
         sent[key] = bytes(job.get(key, b"")).hex()
     job_file = file.with_suffix(".json")
     job_file.write_text(json.dumps(sent), encoding="utf-8")
-    arguments = command(tree, "emery.simulator.lane_main", str(job_file), str(file))
+    heap_kib = HEAP_KIB if job["kind"] == "replay" else HEAP_KIB + WORLD_KIB
+    arguments = command(
+        tree, "emery.simulator.lane_main", str(job_file), str(file), heap_kib=heap_kib
+    )
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

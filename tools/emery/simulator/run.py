@@ -87,6 +87,7 @@ def prepare(
         "seed": plan.seed if seed is None else seed,
         "plant": plan.plant,
         "sensors": plan.sensors,
+        "timing": plan.timing,
         "operator": plan.operator,
         "adc": load_board(board or plan.board).chip,
         "duration_ms": plan.duration_ms,
@@ -199,7 +200,7 @@ def _events(facts: dict[str, Any]) -> list[dict[str, Any]]:
         text = " ".join(part for part in (action, argument) if part).replace("_", " ")
         if action == "inject":
             text = f"{argument} injected: changed {effects.get(argument, 0)} samples or drives"
-        elif action in ("plant", "sensors"):
+        elif action in ("plant", "sensors", "timing"):
             text = f"{argument} set to {value:g}"
         events.append({"at_ms": at_ms, "text": text})
     return events

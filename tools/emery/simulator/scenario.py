@@ -10,20 +10,24 @@
     [plant]                         # what differs from the nominal device
     volume = "0.3 L"
     [sensors]
+    [timing]
+    tick_jitter = "2 ms"
     [operator]                      # what differs from the usual operator
+    style = "hurried"
     passes = 1
 
     [[event]]                       # something happens
     stroke = 3                      # to the operator's third stroke, or: at = "20 s"
     after = "400 ms"
     inject = "pump_stuck_full"      # a fault of hal/mock.py; or clear, plant,
-                                    # sensors (a table of new values), or do
+                                    # sensors, timing (a table with one new
+                                    # value), or do
 
     [require]                       # what must hold at the end
     peak_vacuum = "at most 47 kPa"
 
-The keys of [plant], [sensors] and [operator] come from the tables of the
-models, those of [require] from `emery.simulator.requirements`.
+The keys of [plant], [sensors], [timing] and [operator] come from the tables of
+the models, those of [require] from `emery.simulator.requirements`.
 """
 
 from dataclasses import dataclass
@@ -51,7 +55,12 @@ _SUFFIXES = {
     "mg/min": "_mg_min",
     "": "",
 }
-_ACTIONS = (loop.INJECT, loop.CLEAR, loop.SET_PLANT, loop.SET_SENSORS, "do")
+_MODELS = {
+    loop.SET_PLANT: plant.PARAMETERS,
+    loop.SET_SENSORS: sensors.PARAMETERS,
+    loop.SET_TIMING: loop.PARAMETERS,
+}
+_ACTIONS = (loop.INJECT, loop.CLEAR, *_MODELS, "do")
 _DEEDS = (loop.SLIP, loop.POWER_CUT)
 _LONGEST_MS = 3 * 3_600_000
 
@@ -69,6 +78,7 @@ class Scenario:
     seed: int
     plant: dict[str, float]
     sensors: dict[str, float]
+    timing: dict[str, float]
     operator: dict[str, Any]
     events: list[tuple[int, int, int, str, str, float]]
     wanted: list[requirements.Requirement]
@@ -105,6 +115,7 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
     plant_values = _parameters(document.table("plant"), plant.PARAMETERS)
     _read_altitude(document.table("plant"), plant_values)
     sensor_values = _parameters(document.table("sensors"), sensors.PARAMETERS)
+    timing_values = _parameters(document.table("timing"), loop.PARAMETERS)
     operator_values = _operator(document.table("operator"), zone_names(protocol))
     events = [_event(table) for table in document.tables("event")]
     wanted = requirements.read(document.table("require"), zone_names(protocol))
@@ -119,6 +130,7 @@ def read(scenario: str | Path, zone_names: Any) -> Scenario:
         seed=seed,
         plant=plant_values,
         sensors=sensor_values,
+        timing=timing_values,
         operator=operator_values,
         events=events,
         wanted=wanted,
@@ -159,7 +171,10 @@ def _read_altitude(table: Table, values: dict[str, float]) -> None:
 
 
 def _operator(table: Table, zones: list[str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
+    style = table.choice("style", list(operator.STYLES), default=operator.CAREFUL)
+    values: dict[str, Any] = {} if style == operator.CAREFUL else {"style": style}
+    habits: dict[str, Any] = {row[0]: row[4] for row in operator.PARAMETERS}
+    habits |= operator.STYLES.get(style, {})
     for name, unit, low, high, *_ in operator.PARAMETERS:
         key = _key(name, unit)
         if not table.has(key):
@@ -168,7 +183,8 @@ def _operator(table: Table, zones: list[str]) -> dict[str, Any]:
             values[name] = table.whole_quantity(key, unit, low=low, high=high)
         else:
             values[name] = table.integer(key, low=low, high=high)
-    values["ending"] = table.choice("ending", operator.ENDINGS, default=operator.ENDS_BY_GAP)
+    usual = habits.get("ending", operator.ENDS_BY_GAP)
+    values["ending"] = table.choice("ending", operator.ENDINGS, default=usual)
     values["on_fault"] = table.choice(
         "on_fault", operator.ON_FAULTS, default=operator.ON_FAULT_STOP
     )
@@ -182,10 +198,9 @@ def _operator(table: Table, zones: list[str]) -> dict[str, Any]:
             table.problem("zones", "names no zone", f"one of {', '.join(zones)}",
                           "Name at least one, or leave the key out for all.")
         values["zones"] = [zones.index(name) for name in chosen if name in zones]
-    for what in ("stroke", "lift"):
+    merged = habits | values
+    for what in ("stroke", "lift", "hover", "stamp"):
         shortest, longest = f"{what}_shortest", f"{what}_longest"
-        defaults = {row[0]: row[4] for row in operator.PARAMETERS}
-        merged = {**defaults, **values}
         if merged[f"{shortest}_ms"] > merged[f"{longest}_ms"]:
             table.problem(shortest if table.has(shortest) else longest,
                           f"makes the shortest {what} longer than the longest",
@@ -211,9 +226,8 @@ def _event(table: Table) -> tuple[int, int, int, str, str, float]:
         return at_ms, stroke, after_ms, action, name, 0.0
     if action == "do":
         return at_ms, stroke, after_ms, table.choice("do", _DEEDS), "", 0.0
-    rows = plant.PARAMETERS if action == loop.SET_PLANT else sensors.PARAMETERS
     inner = table.table(action)
-    values = _parameters(inner, rows)
+    values = _parameters(inner, _MODELS[action])
     if len(values) != 1:
         table.problem(action, "does not set one parameter", "one parameter",
                       "Write one [[event]] for each.")
