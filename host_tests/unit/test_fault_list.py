@@ -46,7 +46,8 @@ def test_a_service_fault_says_that_a_restart_does_not_clear_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"), [("VENT_FAILD", "did you mean VENT_FAILED?"), ("0", "1 to"), ("99", "1 to")]
+    ("wanted", "told"),
+    [("VENT_FAILD", "did you mean VENT_FAILED?"), ("0", "1 to"), ("99", "1 to")],
 )
 def test_an_unknown_fault_is_refused_with_what_there_is(wanted: str, told: str) -> None:
     code, text, error = ask(wanted)

@@ -18,6 +18,8 @@ from hal.contract import VENT_OPEN
 IN_BAND_PA = 2_000
 # A vacuum below this lets go of the skin. [E]
 SKIN_FREE_PA = 5_000
+# Suction in these has nothing to do with skin: the tip is on its cap, or off.
+BENCH_STATES = (treatment.PROOF, treatment.SERVICE)
 _MG_MIN_MS = 60_000
 # The peak of a fault is looked for from this long before it was latched.
 _BEFORE_FAULT_MS = 500
@@ -97,8 +99,7 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
         skin_pa, set_pa, pump, feed, crystals, vent, contact = row[:7]
         on_skin, zone, number, state, reason, fault, footswitch = row[7:]
         figure = figures.zones[zone]
-        # On its cap, or in SERVICE, the tip holds no skin.
-        is_bench = state in (treatment.PROOF, treatment.SERVICE)
+        is_bench = state in BENCH_STATES
         if is_bench:
             figures.cap_peak_pa = max(figures.cap_peak_pa, skin_pa)
         elif skin_pa > figure.peak_pa:

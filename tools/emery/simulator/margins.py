@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emery.config import quantity
-from emery.simulator.analysis import milligrams
+from emery.simulator.analysis import BENCH_STATES, milligrams
 from emery.simulator.requirements import METRICS
 from emery.simulator.trace import Columns
 from firmware import treatment
@@ -121,7 +121,11 @@ def _place(result: Mapping[str, Any], trace: Columns, row: int) -> str:
 
 
 def _vacuum(result: Mapping[str, Any], trace: Columns) -> Margin:
-    skin = trace.columns["skin_pa"]
+    columns = trace.columns
+    skin = [
+        0 if state in BENCH_STATES else skin_pa
+        for skin_pa, state in zip(columns["skin_pa"], columns["state"], strict=True)
+    ]
     row = skin.index(max(skin))
     return Margin(
         DEVICE, "vacuum at the skin", "hard limit", BELOW, "Pa",
