@@ -1,5 +1,7 @@
 """The plan never gives more than the protocol, the client and the pump allow."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,9 @@ def highest(level: int, skin_type: int, is_first: int) -> int:
 
 
 @given(ZONES, CLIENTS, st.integers(0, 10), STEPS)
-def test_nothing_reaches_past_zone_client_and_pump(zones, client, available, steps):  # type: ignore[no-untyped-def]
+def test_nothing_reaches_past_zone_client_and_pump(
+    zones: list[Any], client: tuple[int, int], available: int, steps: list[tuple[str, int]]
+) -> None:
     skin_type, first = client
     settings = bench_settings(zones)
     plan = Plan(settings)
@@ -80,7 +84,9 @@ def test_nothing_reaches_past_zone_client_and_pump(zones, client, available, ste
 
 
 @given(ZONES, CLIENTS)
-def test_what_was_taken_down_comes_back_up_to_the_cap_and_no_further(zones, client):  # type: ignore[no-untyped-def]
+def test_what_was_taken_down_comes_back_up_to_the_cap_and_no_further(
+    zones: list[Any], client: tuple[int, int]
+) -> None:
     plan = Plan(bench_settings(zones))
     plan.tell_client(client[0] | client[1])
     plan.available_level = 10

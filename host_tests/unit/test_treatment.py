@@ -615,6 +615,8 @@ def test_the_checklist_is_asked_anew_for_each_session() -> None:
     bench.tick(COMMAND_START)
     bench.tick(COMMAND_START)
     assert bench.state == "CHECKLIST"
+    # Whoever is treated is told, and nothing else: that alone must not do.
+    bench.tick(COMMAND_CLIENT, CLIENT)
     bench.run(100)
     assert bench.state == "CHECKLIST"
 
@@ -624,6 +626,7 @@ def test_a_confirmation_before_the_checklist_is_worth_nothing() -> None:
     for item in CHECKLIST:
         bench.tick(COMMAND_CONFIRM, item)
     bench.tick(COMMAND_START)
+    bench.tick(COMMAND_CLIENT, CLIENT)
     bench.run(100)
     assert bench.state == "CHECKLIST"
 

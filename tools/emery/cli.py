@@ -250,6 +250,28 @@ def bench(
     raise typer.Exit(bench_run.exit_code(document))
 
 
+@app.command()
+def states(
+    svg: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Draw them into this file instead.")
+    ] = None,
+) -> None:
+    """List every way between the firmware's states, found by trying (some seconds)."""
+    from emery.states import diagram, exploration
+
+    ways = exploration.explore().ways
+    if svg is None:
+        _write("".join(f"{a} -> {b}: {', '.join(by)}\n" for (a, b), by in exploration.told(ways)))
+        return
+    try:
+        svg.write_text(diagram.draw(ways), encoding="utf-8")
+    except diagram.OutOfDate as error:
+        _complain(f"error: {error}")
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
+    except OSError as error:
+        _refuse(f"cannot write {svg}: {error.strerror or error}; name another file")
+
+
 @config_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A board or protocol TOML file.")],

@@ -1,0 +1,1 @@
+"""The states of the firmware, as its code has them."""
