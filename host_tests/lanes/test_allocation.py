@@ -1,0 +1,334 @@
+"""No tick allocates, and none leaves the small integers.
+
+For every pair of state and fault that can be reached, CPython drives the device
+there and says what each tick decides; MicroPython then takes the same ticks
+through `App.tick` from the same state (see proof.py). From each pair come, too,
+single ticks of the most extreme readings and of every command; and from each
+state the extreme ticks under settings at the corners of their ranges. On the
+32-bit build a locked heap also proves that no intermediate leaves 31 bits.
+"""
+
+import itertools
+import json
+import random
+import shutil
+import struct
+from binascii import crc32
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emery.simulator import lanes
+from emery.slot import ROOT
+from firmware import black_box, state
+from firmware.controller import Controller
+from firmware.limits import LEVEL_VACUUM_PA
+from firmware.settings import SETTINGS, Settings, broken_rules, encode, soft_margin_pa
+from hal import contract
+from hal.contract import RAW_FULL_SCALE, Outputs, Readings
+from host_tests.any_treatment import make
+from host_tests.bench import bench_settings, with_values, zone_of
+from host_tests.core_strategies import ROWS, SMALL_HIGHEST, steepest_settings
+from host_tests.lanes import proof
+from host_tests.lanes.conftest import needed
+from host_tests.lanes.reach import (
+    FAULTS,
+    STATES,
+    UNREACHABLE,
+    Recorded,
+    drive,
+    settings_of_cases,
+    why_not,
+)
+
+PAIRS = [pair for pair in itertools.product(STATES, FAULTS) if not why_not(pair)]
+COMMANDS = sorted(
+    value for name, value in vars(contract).items() if name.startswith("COMMAND_")
+)
+# The record's place of each field that an extreme tick sets.
+_FIELDS = struct.Struct(black_box.RECORD_FORM)
+_DECISION = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Ticks from one state to another; `is_afresh` if each starts from the first."""
+
+    name: str
+    settings: bytes
+    keyframe: bytes
+    records: tuple[bytes, ...]
+    end: bytes
+    is_afresh: bool
+
+
+# The cases --------------------------------------------------------------------
+
+
+@cache
+def journey_cases() -> tuple[Case, ...]:
+    """The way into each pair, its tick, and what follows."""
+    return tuple(
+        Case(
+            " ".join(pair),
+            encode(bench.settings),
+            bench.keyframe,
+            tuple(bench.records),
+            bench.snapshot(),
+            False,
+        )
+        for pair in PAIRS
+        for bench in [beyond(drive(pair))]
+    )
+
+
+def beyond(bench: Recorded) -> Recorded:
+    """Some more ticks; in FAULT as many as stop the black box."""
+    ticks = black_box.AFTER_FAULT if bench.pairs[0][0] == "FAULT" else 20
+    bench.run(ticks * bench.settings.tick_period_ms)
+    bench.on_skin = not bench.on_skin
+    bench.run(20 * bench.settings.tick_period_ms)
+    return bench
+
+
+@cache
+def extreme_cases() -> tuple[Case, ...]:
+    """Extreme ticks and every command, in place of the tick of each pair."""
+    found = []
+    for pair in PAIRS:
+        bench = drive(pair)
+        ticks = [*extremes(), *commands(bench.records[-1])]
+        found.append(answered(f"{' '.join(pair)}, extreme", settings_of_cases(),
+                              bench.before_last, ticks))
+    return tuple(found)
+
+
+@cache
+def corner_cases() -> tuple[Case, ...]:
+    """Extreme ticks in each state under settings at the corners."""
+    ways = {name: drive((name, "NONE")).before_last for name in STATES}
+    return tuple(
+        answered(f"{name}, corner {number}", settings, keyframe, list(extremes()))
+        for number, settings in enumerate(corners())
+        for name, keyframe in ways.items()
+    )
+
+
+def extremes() -> Iterator[tuple[int, ...]]:
+    """The inputs of ticks as far out as they may be, or further."""
+    raws = (0, RAW_FULL_SCALE)
+    for footswitch, a, b, supply, dt_ms in itertools.product(
+        (0, 1), raws, raws, (0, 30_000, RAW_FULL_SCALE), (1, 255)
+    ):
+        if footswitch or supply != 30_000:
+            high = SMALL_HIGHEST if footswitch else 0
+            counter = 0xFFFF if footswitch else 0
+            yield (high, high, a, b, supply, counter, counter, counter, dt_ms, footswitch, 0, 0)
+
+
+def commands(record: bytes) -> Iterator[tuple[int, ...]]:
+    """Every command and one that is none, with the readings of a record."""
+    inputs = _FIELDS.unpack(record)[: _DECISION - 2]
+    for command, argument in itertools.product((*COMMANDS, 255), (0, 1, 255)):
+        yield (*inputs, command, argument)
+
+
+def answered(
+    name: str, settings: Settings, keyframe: bytes, ticks: list[tuple[int, ...]]
+) -> Case:
+    """The case of single ticks from one state, with what CPython decides."""
+    core = Controller(settings, b"")
+    readings, outputs = Readings(), Outputs()
+    records = []
+    for inputs in ticks:
+        state.load(core.parts, bytearray(keyframe))
+        record = bytearray(_FIELDS.pack(*inputs, *[0] * 7))
+        black_box.fill_readings(_FIELDS.unpack(record), readings)
+        core.step(readings, inputs[10], inputs[11], outputs)
+        black_box.write_record(
+            record, 0, readings, inputs[10], inputs[11], outputs, core.treatment,
+            core.protection.fault,
+        )
+        struct.pack_into("<ii", record, 0, *inputs[:2])  # not masked
+        records.append(bytes(record))
+    end = bytearray(len(keyframe))
+    state.save(core.parts, end)
+    return Case(name, encode(settings), keyframe, tuple(records), bytes(end), True)
+
+
+@cache
+def corners() -> tuple[Settings, ...]:
+    """Settings with as many values at an end of their range as the rules allow:
+    low first, high first, and by chance, so that most pairs of ends are met."""
+    chance = random.Random(1)
+    ways = [[(row[0], int(row[end])) for row in SETTINGS] for end in (3, 4)]
+    for _ in range(14):
+        ways.append([(row[0], int(row[chance.choice((3, 4))])) for row in SETTINGS])
+        chance.shuffle(ways[-1])
+    found = [with_levels(cornered(bench_settings((zone_of(level=1),)), way)) for way in ways]
+    # Some ends need their neighbours moved as well, and not to an end.
+    for name, value in sorted(ends() - ends_in(found)):
+        settings = bench_settings((zone_of(level=1),), **{name: value})
+        for _ in range(3_000):
+            row = chance.choice([row for row in SETTINGS if row[1] == "sensors"])
+            drawn = chance.choice((*row[3:6], chance.randint(row[3], row[4])))
+            tried = with_values(copy(settings), **{row[0]: drawn})
+            setattr(tried, name, value)
+            if len(broken_rules(tried)) <= len(broken_rules(settings)):
+                settings = tried
+        if not broken_rules(settings):
+            found.append(with_levels(settings))
+    return (*found, *(with_levels(settings) for settings in steepest_settings()))
+
+
+def cornered(settings: Settings, way: list[tuple[str, int]]) -> Settings:
+    """`settings` with each value taken over that the rules allow then. Twice,
+    since one may make room for another."""
+    for name, value in 2 * way:
+        before = getattr(settings, name)
+        setattr(settings, name, value)
+        if broken_rules(settings):
+            setattr(settings, name, before)
+    return settings
+
+
+def ends() -> set[tuple[str, int]]:
+    return {(name, int(row[end])) for name, row in ROWS.items() for end in (3, 4)}
+
+
+def ends_in(many: Iterable[Settings]) -> set[tuple[str, int]]:
+    return {(name, getattr(settings, name)) for settings in many for name in ROWS} & ends()
+
+
+def with_levels(settings: Settings) -> Settings:
+    """The highest level that the limits leave room for, and the lowest."""
+    levels = [
+        level
+        for level, set_pa in enumerate(LEVEL_VACUUM_PA, 1)
+        if set_pa + soft_margin_pa(settings, set_pa) < settings.hard_limit_pa
+    ]
+    settings.zones = (
+        zone_of("one", level=levels[-1], flow_mg_min=20_000),
+        zone_of("two", level=1, passes=1),
+    )
+    return settings
+
+
+# The proof --------------------------------------------------------------------
+
+
+def prove(cases: tuple[Case, ...], tree: Path, lane: str, folder: Path) -> list[str]:
+    """Take the ticks of all cases on a lane. What is wrong, if anything."""
+    shutil.copy(proof.__file__, tree / "proof.py")
+    file = folder / "cases.bin"
+    last = b""
+    with file.open("wb") as out:
+        for case in cases:
+            settings = b"" if case.settings == last else case.settings
+            last = case.settings
+            sizes = (len(settings), len(case.keyframe), len(case.records), case.is_afresh)
+            out.write(struct.pack(proof.HEAD, *sizes) + settings + case.keyframe)
+            out.write(b"".join(case.records))
+    answer: dict[str, Any] = json.loads(lanes.far_end(tree, lane, "proof", file))
+    assert answer["cases"] == len(cases)
+    ends_here = reduce(lambda crc, case: crc32(case.end, crc), cases, 0)
+    assert answer["wrong"] or answer["crc"] == ends_here
+    return [f"{cases[number].name}: {problem}" for number, problem in answer["wrong"]]
+
+
+def test_every_pair_is_reached_or_has_a_reason_not_to_be() -> None:
+    """A state or fault that was added without a row in reach.py fails here."""
+    for pair in PAIRS:
+        drive(pair)
+    named = {name for states, names, _ in UNREACHABLE for name in (*states, *names)}
+    assert named <= {*STATES, *FAULTS}
+    assert all(reason for *_, reason in UNREACHABLE)
+
+
+def test_no_pair_that_is_called_unreachable_is_ever_seen() -> None:
+    """In the ways to all others, and in treatments in which anything happens."""
+    seen = {pair for wanted in PAIRS for pair in drive(wanted).pairs}
+    for seed in range(12):
+        chance = random.Random(seed)
+        bench = Recorded(settings_of_cases())
+        bench.to_skin()
+        for _ in range(40):
+            make(bench, chance.choice((
+                ("press",), ("stroke", 60), ("recover",), ("wait", 60),
+                ("vacuum", chance.choice((None, 31e3, 46e3, -9e4)), None),
+                ("command", (chance.choice((4, 5, 6)), 0)),
+                ("supply", chance.choice((-1, 0, 40_000))),
+                ("inject", chance.choice(("tick_late", "vacuum_b_short"))),
+            )))
+        seen |= set(bench.pairs)
+    assert len(seen) > len(PAIRS) - 10
+    assert [pair for pair in sorted(seen) if why_not(pair)] == []
+
+
+def test_the_corners_hold_every_end_that_the_rules_allow() -> None:
+    assert not any(broken_rules(settings) for settings in corners())
+    # So small a span leaves the sensor no output at the ceiling, by any zero.
+    never = {(f"vacuum_{channel}_span_pa", ROWS["vacuum_a_span_pa"][3]) for channel in "ab"}
+    assert ends() - ends_in(corners()) == never
+
+
+def test_no_tick_allocates_in_any_pair(slot: Path, lane: str, tmp_path: Path) -> None:
+    assert prove(journey_cases(), slot, lane, tmp_path) == []
+
+
+def test_no_extreme_tick_allocates(slot: Path, lane: str, tmp_path: Path) -> None:
+    assert prove(extreme_cases(), slot, lane, tmp_path) == []
+
+
+def test_no_tick_allocates_at_the_corners_of_the_settings(
+    slot: Path, lane: str, tmp_path: Path
+) -> None:
+    assert prove(corner_cases(), slot, lane, tmp_path) == []
+
+
+# The proof itself: one line spoilt, and it must say so. What is found on which
+# lane, the case that finds it, the line, and what stands in its place.
+_LOCKED = "MemoryError"
+SPOILT = {
+    "a list in the tick that latches STORAGE": (
+        "READY STORAGE", {"micropython": _LOCKED, "webassembly": _LOCKED}, "treatment.py",
+        "            protection.latch(faults.STORAGE)",
+        "            protection.latch([faults.STORAGE][0])",
+    ),
+    "an exception that is raised and caught": (
+        "TREATING OVER_VACUUM",
+        {"micropython": "bytes allocated", "webassembly": "bytes allocated"}, "protection.py",
+        "            self.fault = faults.OVER_VACUUM",
+        "            try:\n"
+        "                raise ValueError\n"
+        "            except ValueError:\n"
+        "                self.fault = faults.OVER_VACUUM",
+    ),
+    "a product that needs 32 bits": (
+        "TREATING NONE", {"micropython": "", "webassembly": _LOCKED}, "sensing.py",
+        "        ratio = (raw << _RATIO_BITS) // supply_raw",
+        "        ratio = (raw << _RATIO_BITS + 4) // supply_raw >> 4",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_the_proof_finds(name: str, slot: Path, lane: str, tmp_path: Path) -> None:
+    wanted, verdicts, file, line, worse = SPOILT[name]
+    tree = tmp_path / "slot"
+    shutil.copytree(slot, tree)
+    source = (ROOT / "firmware" / file).read_text(encoding="utf-8")
+    assert source.count(line) == 1
+    (tree / "firmware" / file).with_suffix(".mpy").unlink()
+    (tree / "firmware" / file).write_text(source.replace(line, worse), encoding="utf-8")
+    cases = tuple(case for case in journey_cases() if case.name == wanted)
+    found = prove(cases, tree, needed(lane), tmp_path)
+    if verdicts[lane]:
+        assert any(verdicts[lane] in problem for problem in found)
+    else:
+        assert found == []
