@@ -2,7 +2,7 @@
 
 For every pair of state and fault that can be reached, CPython drives the device
 there and says what each tick decides; MicroPython then takes the same ticks
-through `App.tick` from the same state (see proof.py). From each pair come, too,
+through `App.tick` from the same state (see locked_ticks.py). From each pair come, too,
 single ticks of the most extreme readings and of every command; and from each
 state the extreme ticks under settings at the corners of their ranges. On the
 32-bit build a locked heap also proves that no intermediate leaves 31 bits.
@@ -34,7 +34,7 @@ from hal.contract import RAW_FULL_SCALE, Outputs, Readings
 from host_tests.any_treatment import make
 from host_tests.bench import bench_settings, with_values, zone_of
 from host_tests.core_strategies import ROWS, SMALL_HIGHEST, steepest_settings
-from host_tests.lanes import proof
+from host_tests.lanes import locked_ticks
 from host_tests.lanes.conftest import needed
 from host_tests.lanes.reach import (
     FAULTS,
@@ -224,7 +224,7 @@ def with_levels(settings: Settings) -> Settings:
 
 def prove(cases: tuple[Case, ...], tree: Path, lane: str, folder: Path) -> list[str]:
     """Take the ticks of all cases on a lane. What is wrong, if anything."""
-    shutil.copy(proof.__file__, tree / "proof.py")
+    shutil.copy(locked_ticks.__file__, tree / "locked_ticks.py")
     file = folder / "cases.bin"
     last = b""
     with file.open("wb") as out:
@@ -232,9 +232,9 @@ def prove(cases: tuple[Case, ...], tree: Path, lane: str, folder: Path) -> list[
             settings = b"" if case.settings == last else case.settings
             last = case.settings
             sizes = (len(settings), len(case.keyframe), len(case.records), case.is_afresh)
-            out.write(struct.pack(proof.HEAD, *sizes) + settings + case.keyframe)
+            out.write(struct.pack(locked_ticks.HEAD, *sizes) + settings + case.keyframe)
             out.write(b"".join(case.records))
-    answer: dict[str, Any] = json.loads(lanes.far_end(tree, lane, "proof", file))
+    answer: dict[str, Any] = json.loads(lanes.far_end(tree, lane, "locked_ticks", file))
     assert answer["cases"] == len(cases)
     ends_here = reduce(lambda crc, case: crc32(case.end, crc), cases, 0)
     assert answer["wrong"] or answer["crc"] == ends_here
