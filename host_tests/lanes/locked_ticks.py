@@ -26,8 +26,11 @@ from hal.contract import Board, Storage
 HEAD = "<HHHH"
 # A black box that has run for 31 days wraps in these ticks.
 OLD_TICKS = 0x1FFFFFFF - 8
-# The decision and all but two inputs, which the black box masks: where the
-# records of two interpreters are compared.
+# A record is readings, command, argument and a decision of seven numbers.
+COMMAND = -9
+ARGUMENT = -8
+# Two records are compared from here on: the black box masks what stands before,
+# now_ms and barometer_pa.
 _COMPARED = struct.calcsize("<ii")
 
 
@@ -71,7 +74,7 @@ def play(app, board, keyframe, afresh, count, file, is_locked):  # type: ignore[
             controller.black_box.ticks = OLD_TICKS
         fields = struct.unpack_from(black_box.RECORD_FORM, record, 0)
         board.fields = fields
-        app.post(fields[10], fields[11])
+        app.post(fields[COMMAND], fields[ARGUMENT])
         used = 0
         if is_locked:
             heap_lock()

@@ -26,11 +26,19 @@ import pytest
 from emery.simulator import lanes
 from emery.slot import ROOT
 from firmware import black_box, state
-from firmware.controller import Controller
+from firmware.app import App
 from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import SETTINGS, Settings, broken_rules, encode, soft_margin_pa
 from hal import contract
-from hal.contract import RAW_FULL_SCALE, Outputs, Readings
+from hal.contract import (
+    COUNTER_MASK,
+    RAW_FULL_SCALE,
+    SWITCH_PRESSED,
+    SWITCH_RELEASED,
+    Outputs,
+    Readings,
+)
+from hal.mock import MockBoard, MockStorage
 from host_tests.any_treatment import make
 from host_tests.bench import bench_settings, with_values, zone_of
 from host_tests.core_strategies import ROWS, SMALL_HIGHEST, steepest_settings
@@ -50,9 +58,21 @@ PAIRS = [pair for pair in itertools.product(STATES, FAULTS) if not why_not(pair)
 COMMANDS = sorted(
     value for name, value in vars(contract).items() if name.startswith("COMMAND_")
 )
-# The record's place of each field that an extreme tick sets.
-_FIELDS = struct.Struct(black_box.RECORD_FORM)
-_DECISION = 12
+# The ends of each field of the readings, or further out than a board goes.
+RANGES = {
+    "now_ms": (0, SMALL_HIGHEST),
+    "dt_ms": (1, 255),
+    "vacuum_a_raw": (0, RAW_FULL_SCALE),
+    "vacuum_b_raw": (0, RAW_FULL_SCALE),
+    "sensor_supply_raw": (0, RAW_FULL_SCALE),
+    "barometer_pa": (0, SMALL_HIGHEST),
+    "barometer_age_ms": (0, 0xFFFF),
+    "footswitch": (SWITCH_RELEASED, SWITCH_PRESSED),
+    "main_turns": (0, COUNTER_MASK),
+    "committed_sequence": (0, COUNTER_MASK),
+}
+# A tick: its readings by name, its command and the argument.
+Tick = tuple[dict[str, int], int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,48 +133,49 @@ def corner_cases() -> tuple[Case, ...]:
     """Extreme ticks in each state under settings at the corners."""
     ways = {name: drive((name, "NONE")).before_last for name in STATES}
     return tuple(
-        answered(f"{name}, corner {number}", settings, keyframe, list(extremes()))
+        answered(f"{name}, corner {number}", settings, keyframe, extremes())
         for number, settings in enumerate(corners())
         for name, keyframe in ways.items()
     )
 
 
-def extremes() -> Iterator[tuple[int, ...]]:
-    """The inputs of ticks as far out as they may be, or further."""
-    raws = (0, RAW_FULL_SCALE)
-    for footswitch, a, b, supply, dt_ms in itertools.product(
-        (0, 1), raws, raws, (0, 30_000, RAW_FULL_SCALE), (1, 255)
-    ):
-        if footswitch or supply != 30_000:
-            high = SMALL_HIGHEST if footswitch else 0
-            counter = 0xFFFF if footswitch else 0
-            yield (high, high, a, b, supply, counter, counter, counter, dt_ms, footswitch, 0, 0)
+def extremes() -> Iterator[Tick]:
+    """Ticks of readings as far out as they may be, or further."""
+    assert set(RANGES) == set(Readings.FIELDS), "RANGES must name every field of Readings"
+    crossed = ("vacuum_a_raw", "vacuum_b_raw", "dt_ms", "footswitch")
+    for values in itertools.product(*(RANGES[name] for name in crossed)):
+        # What is not crossed goes with the footswitch: all low, all high.
+        readings = {name: ends[values[-1]] for name, ends in RANGES.items()}
+        readings |= dict(zip(crossed, values, strict=True))
+        for supply_raw in (0, 30_000, RAW_FULL_SCALE):
+            yield {**readings, "sensor_supply_raw": supply_raw}, 0, 0
 
 
-def commands(record: bytes) -> Iterator[tuple[int, ...]]:
+def commands(record: bytes) -> Iterator[Tick]:
     """Every command and one that is none, with the readings of a record."""
-    inputs = _FIELDS.unpack(record)[: _DECISION - 2]
+    readings = Readings()
+    black_box.fill_readings(struct.unpack(black_box.RECORD_FORM, record), readings)
     for command, argument in itertools.product((*COMMANDS, 255), (0, 1, 255)):
-        yield (*inputs, command, argument)
+        yield vars(readings), command, argument
 
 
-def answered(
-    name: str, settings: Settings, keyframe: bytes, ticks: list[tuple[int, ...]]
-) -> Case:
+def answered(name: str, settings: Settings, keyframe: bytes, ticks: Iterable[Tick]) -> Case:
     """The case of single ticks from one state, with what CPython decides."""
-    core = Controller(settings, b"")
+    core = App(MockBoard(MockStorage()), encode(settings)).controller
+    assert core is not None
     readings, outputs = Readings(), Outputs()
     records = []
-    for inputs in ticks:
+    for fields, command, argument in ticks:
         state.load(core.parts, bytearray(keyframe))
-        record = bytearray(_FIELDS.pack(*inputs, *[0] * 7))
-        black_box.fill_readings(_FIELDS.unpack(record), readings)
-        core.step(readings, inputs[10], inputs[11], outputs)
+        for field, value in fields.items():
+            setattr(readings, field, value)
+        core.step(readings, command, argument, outputs)
+        record = bytearray(black_box.RECORD_BYTES)
         black_box.write_record(
-            record, 0, readings, inputs[10], inputs[11], outputs, core.treatment,
-            core.protection.fault,
+            record, 0, readings, command, argument, outputs, core.treatment, core.protection.fault
         )
-        struct.pack_into("<ii", record, 0, *inputs[:2])  # not masked
+        # As given: the black box masks these two.
+        struct.pack_into("<ii", record, 0, readings.now_ms, readings.barometer_pa)
         records.append(bytes(record))
     end = bytearray(len(keyframe))
     state.save(core.parts, end)
