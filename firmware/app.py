@@ -1,8 +1,9 @@
 """The app: one board, its settings and the control core, held together.
 
 `tick` is called by the board's timer, `turn` by the main loop, which reads the
-core's state between ticks and writes nothing but the one-slot mailbox, the turn
-counter, the committed sequence and the keyframes.
+core's state between ticks and writes nothing but the one-slot mailbox, the
+main loop's own readings (its turns, the committed sequence, a fault it found)
+and the keyframes.
 Whatever goes wrong in a tick, the board is made safe before anything else, and
 the app stays safe until a restart. Settings that are refused leave the device
 safe and say why.
@@ -10,10 +11,12 @@ safe and say why.
 
 from firmware import faults, limits, storage
 from firmware.controller import Controller
-from firmware.settings import SettingsError, decode
+from firmware.settings import SettingsError, decode, encode
+from firmware.treatment import NO_RESTART, RESTART_IN_SERVICE
 from hal.contract import COMMAND_NONE, COUNTER_MASK, Board, Outputs, Readings, StorageRefused
 
 _UNREADABLE = b"\xff"  # stands for a record that is damaged
+_CRC_BYTES = 4  # of compiled settings, at their end
 _ARGUMENT_HIGHEST = 255  # one byte in the black box
 
 
@@ -24,7 +27,7 @@ class App:
     `error` is the exception that stopped the core, None while it runs.
     """
 
-    def __init__(self, board: Board, compiled_settings: bytes) -> None:
+    def __init__(self, board: Board, compiled_settings: bytes, in_service: int = 0) -> None:
         board.make_safe()
         self._board = board
         self.readings = Readings()
@@ -47,7 +50,11 @@ class App:
             record = board.storage.load()
         except OSError:
             record = _UNREADABLE
-        self.controller = Controller(settings, record)
+        self.controller = Controller(settings, record, in_service)
+        self._settings = settings
+        # Its last four bytes, not a CRC of it all: over a message and its own
+        # CRC that comes out the same whatever the message.
+        self._settings_crc = compiled_settings[-_CRC_BYTES:]
         self.readings.committed_sequence = self.controller.passes.sequence
 
     def post(self, command: int, argument: int = 0) -> bool:
@@ -90,6 +97,8 @@ class App:
         controller.black_box.keep_keyframe(controller.parts)
         if controller.passes.sequence != self.readings.committed_sequence:
             self._commit(controller)
+        if controller.treatment.restart != NO_RESTART and self.outputs.are_safe():
+            self._board.restart(controller.treatment.restart == RESTART_IN_SERVICE)
 
     def _commit(self, controller: Controller) -> None:
         """Commit the pass record, if this is a storage window."""
@@ -100,8 +109,14 @@ class App:
             or not _is_released(sensing.b.vacuum_pa)
         ):
             return
+        # No pass begins on settings that are not the ones that were checked.
+        if encode(self._settings)[-_CRC_BYTES:] != self._settings_crc:
+            self.readings.main_fault = faults.MEMORY
         sequence = controller.passes.sequence
-        record = storage.encode(controller.passes, controller.treatment, controller.protocol_mark)
+        record = storage.encode(
+            controller.passes, controller.treatment, controller.pump_rest,
+            controller.protocol_mark,
+        )
         try:
             self._board.storage.commit(record)
         except (StorageRefused, OSError):

@@ -17,9 +17,9 @@ from firmware.treatment import Treatment
 from hal.contract import COUNTER_MASK, Outputs, Readings
 
 # Inputs: now_ms, barometer_pa, vacuum_a_raw, vacuum_b_raw, sensor_supply_raw,
-# barometer_age_ms, main_turns, committed_sequence, dt_ms, footswitch, command,
-# argument. Decision: pump, feed, vent, lease, state, reason, fault.
-RECORD_FORM = "<iiHHHHHHBBBBHHBBBBB"
+# barometer_age_ms, main_turns, committed_sequence, dt_ms, footswitch, motion,
+# main_fault, command, argument. Decision: pump, feed, vent, lease, state, reason, fault.
+RECORD_FORM = "<iiHHHHHHBBBBBBHHBBBBB"
 RECORD_BYTES = struct.calcsize(RECORD_FORM)
 
 # 512 ticks of 5 ms: 2.5 s, longer than a stroke's rise and any trip. [E]
@@ -134,6 +134,8 @@ def write_record(
         readings.committed_sequence & COUNTER_MASK,
         readings.dt_ms & _BYTE,
         readings.footswitch & _BYTE,
+        readings.motion & _BYTE,
+        readings.main_fault & _BYTE,
         command & _BYTE,
         argument & _BYTE,
         outputs.pump_permille & COUNTER_MASK,
@@ -148,7 +150,7 @@ def write_record(
 
 def fill_readings(record: tuple, readings: Readings) -> None:
     """The readings of a record, for a replay; its command and argument stand
-    at 10 and 11, its decision from 12 on."""
+    at 12 and 13, its decision from 14 on."""
     readings.now_ms = record[0]
     readings.barometer_pa = record[1]
     readings.vacuum_a_raw = record[2]
@@ -159,3 +161,5 @@ def fill_readings(record: tuple, readings: Readings) -> None:
     readings.committed_sequence = record[7]
     readings.dt_ms = record[8]
     readings.footswitch = record[9]
+    readings.motion = record[10]
+    readings.main_fault = record[11]

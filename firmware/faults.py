@@ -23,16 +23,31 @@ INTERNAL = const(11)
 MAIN_LOOP_SILENT = const(12)
 STORAGE = const(13)
 RECORD_DAMAGED = const(14)
+VENT_FAILED = const(15)
+PUMP_STUCK = const(16)
+PUMP_WEAK = const(17)
+NOZZLE_CLOGGED = const(18)
+PROTECTION_FAILED = const(19)
+READINGS_FROZEN = const(20)
+MEMORY = const(21)
+# Warnings: shown, never latched.
+DWELL_LONG = const(22)
+SESSION_ENDING = const(23)
+REST_DUE = const(24)
+VACUUM_LOW = const(25)
 
 HIGH = "high"
 MEDIUM = "medium"
+LOW = "low"
 
 # How a latched fault is left: by the self-test, after the operator has lifted
-# the tip, or only through service.
+# the tip, or only through service. A warning is not latched and needs no exit.
 EXIT_SELF_TEST = const(0)
 EXIT_SERVICE = const(1)
+EXIT_NONE = const(2)
 
 _TIP_OFF = "Lift the tip off the skin; release the footswitch."
+_OUT_OF_USE = "Take the device out of use."
 
 CATALOGUE = (
     (NONE, "NONE", "", EXIT_SELF_TEST, "No fault", ()),
@@ -79,7 +94,7 @@ CATALOGUE = (
      "No believable air pressure from the barometer",
      ("Check the barometer and its cable.",)),
     (FOOTSWITCH_HELD, "FOOTSWITCH_HELD", MEDIUM, EXIT_SELF_TEST,
-     "The footswitch was held during the self-test",
+     "The footswitch is held where it should not be, or stuck",
      ("Release the footswitch; if it is released, check its cable.",)),
     (INTERNAL, "INTERNAL", HIGH, EXIT_SERVICE,
      "The firmware met something it does not know",
@@ -96,4 +111,50 @@ CATALOGUE = (
      "The stored pass counts cannot be used; all passes count as spent",
      ("End the session before treating anyone; the next one starts at zero.",
       "If the protocol was not changed, have the board serviced.")),
+    (VENT_FAILED, "VENT_FAILED", HIGH, EXIT_SERVICE,
+     "The vacuum stays: the vent is blocked, or the pump does not stop",
+     ("Break the seal: lift an edge of the skin at the tip, pull the hose off.",
+      _OUT_OF_USE,
+      "Clear or replace the vent; check that the pump stops when told.")),
+    (PUMP_STUCK, "PUMP_STUCK", HIGH, EXIT_SERVICE,
+     "The pump runs although it is off",
+     ("Pull the hose off and cut the power.",
+      _OUT_OF_USE,
+      "Replace the pump's driver.")),
+    (PUMP_WEAK, "PUMP_WEAK", MEDIUM, EXIT_SELF_TEST,
+     "The pump does not reach the vacuum that this air pressure allows",
+     ("Check that the tip sits on its cap, and the hoses for leaks.",
+      "Change the filter; empty the canister.",
+      "If it returns, have the pump serviced.")),
+    (NOZZLE_CLOGGED, "NOZZLE_CLOGGED", MEDIUM, EXIT_SELF_TEST,
+     "No air comes in through the crystal nozzle",
+     ("Clear the nozzle and the crystal line; moist crystals clump.",
+      "If it returns, check that the pump stops when told.")),
+    (PROTECTION_FAILED, "PROTECTION_FAILED", HIGH, EXIT_SERVICE,
+     "The proof did not see the protection act",
+     (_OUT_OF_USE,
+      "Check both sensor ports and tubes.",
+      "Report it with the black box.")),
+    (READINGS_FROZEN, "READINGS_FROZEN", HIGH, EXIT_SELF_TEST,
+     "The sensors' readings no longer change",
+     (_TIP_OFF,
+      "Switch off and on.",
+      "If it returns, have the board's converter serviced.")),
+    (MEMORY, "MEMORY", HIGH, EXIT_SERVICE,
+     "Settings or counts in memory have changed by themselves",
+     ("Switch off and on.",
+      "If it returns, have the board replaced.")),
+    (DWELL_LONG, "DWELL_LONG", LOW, EXIT_NONE,
+     "The tip stays on one spot",
+     ("Move on, or lift.",)),
+    (SESSION_ENDING, "SESSION_ENDING", LOW, EXIT_NONE,
+     "The session time is nearly over",
+     ("Finish the zone, or confirm more time.",)),
+    (REST_DUE, "REST_DUE", LOW, EXIT_NONE,
+     "The pump needs its rest before the next zone",
+     ("Finish the zone; the rest takes five minutes.",)),
+    (VACUUM_LOW, "VACUUM_LOW", MEDIUM, EXIT_NONE,
+     "The pump gives all it has, and the set vacuum is not reached",
+     ("Do not press harder: check the seal of the tip.",
+      "Lower the level; clean the filter; empty the canister.")),
 )

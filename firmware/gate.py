@@ -1,9 +1,15 @@
 """The gate: the only way from a wish to an output.
 
-Outputs are safe unless everything allows more: no fault latched, the state is
-TREATING, a pass is open, a set vacuum is in force. Then the vent closes, the
-lease is renewed, the pump may run unless protection takes suction away, and
-crystals may flow only with contact besides. What passes is clamped to the
+Outputs are safe unless everything allows more: no fault latched, and one of
+
+- TREATING with a pass open and a set vacuum in force: the vent closes and the
+  pump may run unless protection takes suction away; crystals may flow only
+  with contact besides;
+- PROOF while the test instance of the protection has not tripped: vent and
+  pump as the proof wishes, never crystals;
+- SERVICE: one output, never pump and crystals together.
+
+Whatever leaves the safe state renews the lease with it, and is clamped to the
 outputs' range.
 """
 
@@ -11,7 +17,9 @@ from firmware import faults, treatment
 from firmware.contact import Contact
 from firmware.crystal_feed import CrystalFeed
 from firmware.passes import Passes
+from firmware.proof import Proof
 from firmware.protection import Protection
+from firmware.service import Service
 from firmware.treatment import Treatment
 from firmware.vacuum_regulator import VacuumRegulator
 from hal.contract import FULL_PERMILLE, LEASE_MS, VENT_CLOSED, Outputs
@@ -24,21 +32,39 @@ def pass_through(
     passes: Passes,
     regulator: VacuumRegulator,
     feed: CrystalFeed,
+    proof: Proof,
+    service: Service,
     outputs: Outputs,
 ) -> None:
     """Fill `outputs` for this tick; safe first, then what is allowed."""
     outputs.make_safe()
-    if protection.fault != faults.NONE or wish.state != treatment.TREATING:
+    if protection.fault != faults.NONE:
         return
-    if not passes.is_open or wish.set_pa == 0:
-        return
-    outputs.vent = VENT_CLOSED
-    outputs.lease_ms = LEASE_MS
-    if protection.takes_suction:
-        return
-    outputs.pump_permille = _in_range(regulator.drive_permille)
-    if contact.on_skin:
-        outputs.feed_permille = _in_range(feed.valve_permille)
+    state = wish.state
+    if state == treatment.TREATING:
+        if not passes.is_open or wish.set_pa == 0:
+            return
+        outputs.vent = VENT_CLOSED
+        outputs.lease_ms = LEASE_MS
+        if protection.takes_suction:
+            return
+        outputs.pump_permille = _in_range(regulator.drive_permille)
+        if contact.on_skin:
+            outputs.feed_permille = _in_range(feed.valve_permille)
+    elif state == treatment.PROOF:
+        if proof.test.fault != faults.NONE or proof.vent != VENT_CLOSED:
+            return
+        outputs.vent = VENT_CLOSED
+        outputs.lease_ms = LEASE_MS
+        outputs.pump_permille = _in_range(proof.drive_permille)
+    elif state == treatment.SERVICE:
+        if service.vent == VENT_CLOSED:
+            outputs.vent = VENT_CLOSED
+            outputs.pump_permille = _in_range(service.pump_permille)
+        else:
+            outputs.feed_permille = _in_range(service.feed_permille)
+        if not outputs.are_safe():
+            outputs.lease_ms = LEASE_MS
 
 
 def _in_range(permille: int) -> int:

@@ -17,6 +17,11 @@ HARD_SAMPLES = const(2)  # consecutive raw samples: one alone may be noise
 # Below this nothing holds the skin, and flash may be written. [E]
 RELEASED_PA = const(2_000)
 
+# Vented with the pump off, the line is below 5 kPa within 0.4 s (4 mm vent,
+# 1.2 L, simulated); a vent that needs longer does not release. [E]
+VENTED_PA = const(5_000)
+VENTED_MS = const(500)
+
 # Levels 1..10. Level n is about n + 2 inHg, so that operators used to inHg
 # recognise it; 8-12 inHg (27-41 kPa) is what vendors call medical. [E]
 LEVEL_VACUUM_PA = (
@@ -47,8 +52,41 @@ BAROMETER_STALE_MS = const(5_000)  # 25 polls of the main loop [E]
 PASSES_PER_ZONE = const(3)
 PASS_TIME_MS = const(180_000)  # longest time on skin of one pass [E]
 PASS_CRYSTALS_MG = const(30_000)  # most crystals of one pass [E]
+DOSE_MG = const(90_000)  # most crystals of one zone in a session [E]
 FLOW_MG_MIN = const(20_000)  # top of the estimated 0-20 g/min range [E]
 SESSION_MS = const(5_400_000)  # 90 min, the longest usual session [E]
+EXTENSION_MS = const(900_000)  # 15 min for each confirmed extension [E]
+IDLE_MS = const(60_000)  # footswitch held without contact [E]
+FOOTSWITCH_HELD_MS = const(60_000)  # held where it does nothing: stuck [E]
+# Portable medical suction pumps are commonly rated for 30 min without a break
+# (boehringerlabs.com on portable pumps); the length of the break is [E].
+PUMP_ON_MS = const(1_800_000)
+PUMP_REST_MS = const(300_000)
+# One spot: a stationary tip raised micro-blisters (PMC2731013); 3 s of suction
+# is routine in cutometry (bio-protocol 564702). Without a motion sensor only
+# the length of the contact is known, and strokes take 1 to 3 s. [E]
+STILL_WARN_MS = const(2_000)
+STILL_STOP_MS = const(3_000)
+CONTACT_WARN_MS = const(6_000)
+CONTACT_STOP_MS = const(10_000)
+
+# The client ------------------------------------------------------------------
+# First session: level 5 (24 kPa), the 20-30 band that a vendor's procedure
+# gives for it (ubsaesthetics.com, PowerPeel; unit assumed to be kPa). Skin
+# types IV to VI: two levels and one pass less, one pass in a first session,
+# for the risk of hyperpigmentation; the numbers are [E].
+FIRST_SESSION_LEVEL = const(5)
+DARK_SKIN_TYPE = const(4)
+DARK_SKIN_LEVELS_LESS = const(2)
+DARK_SKIN_PASSES = const(2)
+DARK_SKIN_FIRST_PASSES = const(1)
+
+# Service ---------------------------------------------------------------------
+# Enough to hear and measure an output, too little to hurt a finger. [E]
+SERVICE_RUN_MS = const(2_000)
+SERVICE_PUMP_PERMILLE = const(600)
+SERVICE_FEED_PERMILLE = const(1_000)
+SERVICE_VACUUM_PA = const(30_000)
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------

@@ -10,15 +10,20 @@ or another zone is chosen, unless a budget or a fault closed it.
 A press of the footswitch by mistake costs no pass: without a stroke the gap
 does not close it, and it stays open for the next press.
 
-No zone gets more than its protocol's passes, nor more than the absolute limit,
-and nothing here can lower a count but the start of a new session.
+The crystals of all passes of a zone are its dose; when that is spent, the zone
+is, too.
+
+No zone gets more passes than the plan allows, nor more than the absolute limit,
+and nothing here can lower a count but the start of a new session. Each count
+stands twice in memory, plain and inverted: a bit that flips is seen.
 """
 
 from micropython import const
 
 from firmware import limits
 from firmware.contact import Contact
-from firmware.settings import Settings, Zone
+from firmware.plan import Plan
+from firmware.settings import Settings
 from hal.contract import COUNTER_MASK
 
 CLOSED_NOT = const(0)
@@ -27,9 +32,11 @@ CLOSED_BY_GAP = const(2)
 CLOSED_BY_TIME = const(3)
 CLOSED_BY_CRYSTALS = const(4)
 CLOSED_BY_FAULT = const(5)
+CLOSED_BY_DOSE = const(6)
 
 _MG_MIN_MS = const(60_000)  # mg/min times ms in one mg
 _SESSION_MASK = const(0x3FFFFFFF)
+_ALL_BITS = const(0xFF)  # of a count, as its copy inverts them
 
 
 class Passes:
@@ -48,12 +55,14 @@ class Passes:
         "session_is_open",
         "sequence",
         "opened",
+        "_inverted",
         "zone_strokes",
         "zone_contact_ms",
         "zone_crystals_mg",
     )
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self._plan = plan
         self._zones = settings.zones
         self._gap_ms = settings.pass_gap_ms
         self.zone = 0  # index of the chosen zone
@@ -70,6 +79,7 @@ class Passes:
         self.session_is_open = 0
         self.sequence = 0  # of the pass record; a change asks for a commit
         self.opened = bytearray(limits.ZONES)  # passes of each zone
+        self._inverted = bytearray([_ALL_BITS] * limits.ZONES)
         self.zone_strokes = [0] * limits.ZONES
         self.zone_contact_ms = [0] * limits.ZONES
         self.zone_crystals_mg = [0] * limits.ZONES
@@ -98,17 +108,15 @@ class Passes:
                 self.zone_crystals_mg[zone] += whole_mg
             self._crystals_part = part
 
-        plan = self._zones[zone]
-        if self.contact_ms >= plan.pass_time_ms:
+        of_zone = self._zones[zone]
+        if self.contact_ms >= of_zone.pass_time_ms:
             self.close(CLOSED_BY_TIME)
-        elif self.crystals_mg >= plan.pass_crystals_mg:
+        elif self.crystals_mg >= of_zone.pass_crystals_mg:
             self.close(CLOSED_BY_CRYSTALS)
+        elif self.zone_crystals_mg[zone] >= of_zone.dose_mg:
+            self.close(CLOSED_BY_DOSE)
         elif self._off_skin_ms >= self._gap_ms:
             self.close(CLOSED_BY_GAP)
-
-    def plan(self) -> Zone:
-        """The protocol's Zone that is chosen."""
-        return self._zones[self.zone]
 
     def number(self) -> int:
         """Number of the pass in progress in its zone, from 1; 0 if none."""
@@ -116,16 +124,33 @@ class Passes:
 
     def may_open(self) -> bool:
         """Does the chosen zone have a pass left?"""
-        opened = self.opened[self.zone]
-        return opened < self._zones[self.zone].passes and opened < limits.PASSES_PER_ZONE
+        zone = self.zone
+        opened = self.opened[zone]
+        return (
+            opened < self._plan.passes
+            and opened < limits.PASSES_PER_ZONE
+            and self.zone_crystals_mg[zone] < self._zones[zone].dose_mg
+        )
+
+    def is_damaged(self) -> bool:
+        """Is the chosen zone's count not what was written to it?"""
+        zone = self.zone
+        return self.opened[zone] ^ self._inverted[zone] != _ALL_BITS
+
+    def kept(self, zone: int) -> int:
+        """What the record keeps of a zone's count: should its copies differ,
+        the higher one, so that no bit that flips gives a pass back."""
+        opened = self.opened[zone]
+        copy = self._inverted[zone] ^ _ALL_BITS
+        return opened if opened > copy else copy
 
     def open_next(self) -> None:
         """Open the next pass of the chosen zone; the caller has asked
         `may_open`. Suction must wait until `sequence` is committed."""
         if self.is_open or self.opened[self.zone] >= limits.PASSES_PER_ZONE:
             return
-        self.opened[self.zone] += 1
-        self._ask_for_commit()
+        self.set_opened(self.zone, self.opened[self.zone] + 1)
+        self.ask_for_commit()
         self.is_open = 1
         self.closed_by = CLOSED_NOT
         self.strokes = 0
@@ -142,11 +167,12 @@ class Passes:
 
     def reopen(self) -> bool:
         """SAME PASS: take the last closing back. False if it cannot be."""
-        plan = self._zones[self.zone]
+        of_zone = self._zones[self.zone]
         if (
             self.closed_by not in (CLOSED_BY_GAP, CLOSED_BY_OPERATOR)
-            or self.contact_ms >= plan.pass_time_ms
-            or self.crystals_mg >= plan.pass_crystals_mg
+            or self.contact_ms >= of_zone.pass_time_ms
+            or self.crystals_mg >= of_zone.pass_crystals_mg
+            or self.zone_crystals_mg[self.zone] >= of_zone.dose_mg
         ):
             return False
         self.is_open = 1
@@ -162,6 +188,7 @@ class Passes:
             self.close(CLOSED_BY_OPERATOR)
             self.closed_by = CLOSED_NOT  # another zone: nothing to take back
             self.zone = zone
+            self._plan.choose(zone)
         return True
 
     def begin_session(self) -> None:
@@ -172,18 +199,24 @@ class Passes:
         self.session_is_open = 1
         self.closed_by = CLOSED_NOT
         for zone in range(limits.ZONES):
-            self.opened[zone] = 0
+            self.set_opened(zone, 0)
             self.zone_strokes[zone] = 0
             self.zone_contact_ms[zone] = 0
             self.zone_crystals_mg[zone] = 0
-        self._ask_for_commit()
+        self.ask_for_commit()
 
     def end_session(self) -> None:
         """End the session; the next start begins a new one."""
         if self.session_is_open:
             self.close(CLOSED_BY_OPERATOR)
             self.session_is_open = 0
-            self._ask_for_commit()
+            self.ask_for_commit()
 
-    def _ask_for_commit(self) -> None:
+    def set_opened(self, zone: int, opened: int) -> None:
+        """Write a zone's count, plain and inverted."""
+        self.opened[zone] = opened
+        self._inverted[zone] = opened ^ _ALL_BITS
+
+    def ask_for_commit(self) -> None:
+        """The record has something new: suction waits until it is kept."""
         self.sequence = (self.sequence + 1) & COUNTER_MASK

@@ -14,7 +14,12 @@ The rules, each on both channels:
   and crystals away; for `soft_latch_ms` it latches, and the vent opens;
 - disagreement of the channels for `disagreement_ms`;
 - a tick that comes much too late, twice in a row or as often;
-- a main loop that has stopped advancing.
+- a main loop that has stopped advancing, or tells a fault that it found;
+- raw counts that all stand still for `_FROZEN_MS` (noise alone moves one of
+  them): the readings are out of date;
+- vacuum in the line half a second after the outputs went safe: the vent does
+  not release, or the pump does not stop;
+- a threshold that no longer is what it was at the start.
 When several are broken in one tick, the first of this list is the one latched:
 it is the nearest to the cause (an open sensor also reads as over-vacuum).
 
@@ -38,6 +43,9 @@ _PA_BITS = const(9)
 # flickers is found as well as one that is broken.
 _BAD = const(2)
 _BAD_LIMIT = const(4)
+# Three counts that repeat this long: at the noise of either ADC (1.1 codes and
+# more, rms) not even one of them does. [E]
+_FROZEN_MS = const(500)
 
 
 class ChannelGuard:
@@ -45,12 +53,14 @@ class ChannelGuard:
 
     STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa")
 
-    def __init__(self, settings: Settings, channel: str) -> None:
+    def __init__(self, settings: Settings, channel: str, hard_limit_pa: int) -> None:
         self._zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
         self._span_pa = getattr(settings, "vacuum_" + channel + "_span_pa")
         self._divider = getattr(settings, "vacuum_" + channel + "_divider_permille")
         self._supply_divider = settings.sensor_supply_divider_permille
-        self._hard_ratio = self.ratio(settings.hard_limit_pa)
+        self._hard_ratio = self.ratio(hard_limit_pa)
+        # Its complement: a bit of memory that flips is seen in the next tick.
+        self._hard_check = ~self._hard_ratio
         self._floor_ratio = self.ratio(limits.SENSOR_FLOOR_PA)
         self._ceiling_ratio = self.ratio(limits.SENSOR_CEILING_PA)
         # The over-vacuum threshold of each level; the first stands for none.
@@ -71,6 +81,10 @@ class ChannelGuard:
         """Raw count over supply count, in Q12, at a vacuum. Not for the tick."""
         output_ppm = self._zero_ppm - vacuum_pa * 1_000_000 // self._span_pa
         return (output_ppm * self._divider << _RATIO_BITS) // (self._supply_divider * 1_000_000)
+
+    def is_damaged(self) -> bool:
+        """Is the trip threshold no longer what it was at the start?"""
+        return self._hard_ratio != ~self._hard_check
 
     def step(self, raw: int, supply_raw: int, level: int) -> None:
         """Judge one raw sample; `level` is the level in force, 0 for none."""
@@ -102,12 +116,15 @@ class Protection:
         "supply_score",
         "late_score",
         "silence_ms",
+        "frozen_ms",
+        "vented_ms",
         "_main_turns",
+        "_raw_sum",
     )
 
-    def __init__(self, settings: Settings) -> None:
-        self.a = ChannelGuard(settings, "a")
-        self.b = ChannelGuard(settings, "b")
+    def __init__(self, settings: Settings, hard_limit_pa: int) -> None:
+        self.a = ChannelGuard(settings, "a", hard_limit_pa)
+        self.b = ChannelGuard(settings, "b", hard_limit_pa)
         supply_mv = settings.sensor_supply_mv * settings.sensor_supply_divider_permille // 1000
         nominal_raw = supply_mv * RAW_FULL_SCALE // settings.adc_reference_mv
         tolerance_raw = nominal_raw * settings.sensor_supply_tolerance_permille // 1000
@@ -124,10 +141,14 @@ class Protection:
         self.supply_score = 0
         self.late_score = 0
         self.silence_ms = 0  # since the main loop last advanced
+        self.frozen_ms = 0  # since any raw count last changed
+        self.vented_ms = 0  # with safe outputs and vacuum still there
         self._main_turns = 0
+        self._raw_sum = 0
 
-    def step(self, readings: Readings, level: int) -> None:
-        """Judge this tick's raw counts; `level` is the level in force, or 0."""
+    def step(self, readings: Readings, level: int, is_safe: int) -> None:
+        """Judge this tick's raw counts. `level` is the level in force, or 0;
+        `is_safe` tells that the outputs of the tick before were safe."""
         dt_ms = readings.dt_ms
         supply_raw = readings.sensor_supply_raw
         if self._supply_low_raw <= supply_raw <= self._supply_high_raw:
@@ -168,6 +189,19 @@ class Protection:
         elif self.silence_ms <= limits.MAIN_LOOP_SILENCE_MS:
             self.silence_ms += dt_ms
 
+        raw_sum = readings.vacuum_a_raw + readings.vacuum_b_raw + readings.sensor_supply_raw
+        if raw_sum != self._raw_sum:
+            self._raw_sum = raw_sum
+            self.frozen_ms = 0
+        elif self.frozen_ms < _FROZEN_MS:
+            self.frozen_ms += dt_ms
+
+        if is_safe and (a.vacuum_pa > limits.VENTED_PA or b.vacuum_pa > limits.VENTED_PA):
+            if self.vented_ms <= limits.VENTED_MS:
+                self.vented_ms += dt_ms
+        else:
+            self.vented_ms = 0
+
         if self.fault != faults.NONE:
             return
         if self.supply_score >= _BAD_LIMIT:
@@ -186,6 +220,14 @@ class Protection:
             self.fault = faults.TICK_OVERRUN
         elif self.silence_ms > limits.MAIN_LOOP_SILENCE_MS:
             self.fault = faults.MAIN_LOOP_SILENT
+        elif self.frozen_ms >= _FROZEN_MS:
+            self.fault = faults.READINGS_FROZEN
+        elif self.vented_ms > limits.VENTED_MS:
+            self.fault = faults.VENT_FAILED
+        elif a.is_damaged() or b.is_damaged():
+            self.fault = faults.MEMORY
+        elif readings.main_fault != faults.NONE:
+            self.fault = readings.main_fault
 
     def latch(self, fault: int) -> None:
         """Latch a fault found elsewhere, unless one is latched already."""
@@ -200,3 +242,5 @@ class Protection:
         self.disagree_ms = 0
         self.late_score = 0
         self.silence_ms = 0
+        self.frozen_ms = 0
+        self.vented_ms = 0

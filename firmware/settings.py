@@ -20,7 +20,7 @@ from binascii import crc32
 
 from firmware import limits
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAGIC = b"EMRY"
 NAME_BYTES = 16
 
@@ -101,6 +101,8 @@ SETTINGS = (
      "off the skin this long after a stroke closes the pass"),
     ("session_ms", "treatment", "ms", 60_000, limits.SESSION_MS, 1_800_000, TECHNICIAN,
      "length of a session"),
+    ("proof_share_permille", "proof", "permille", 200, 800, 460, TECHNICIAN,
+     "vacuum that a sound pump reaches on the parking cap, as a part of the air pressure"),
     ("hold_low_permille", "regulator", "permille", 50, 900, 330, TECHNICIAN,
      "pump drive that holds level 1 on sealed skin"),
     ("hold_high_permille", "regulator", "permille", 100, 1000, 760, TECHNICIAN,
@@ -131,6 +133,8 @@ ZONE_FIELDS = (
      "time on skin that closes a pass"),
     ("pass_crystals_mg", "zone", "mg", 500, limits.PASS_CRYSTALS_MG, 10_000, TECHNICIAN,
      "crystals that close a pass"),
+    ("dose_mg", "zone", "mg", 500, limits.DOSE_MG, 30_000, TECHNICIAN,
+     "crystals of all passes that spend the zone"),
 )
 
 _HEADER = "<4sHH"

@@ -19,6 +19,11 @@ VENT_OPEN = const(0)
 VENT_CLOSED = const(1)
 SWITCH_RELEASED = const(0)
 SWITCH_PRESSED = const(1)
+# What the handpiece's motion sensor says; without one, or with one that is
+# silent, nothing is known and the stricter of the two dwell limits holds.
+MOTION_UNKNOWN = const(0)
+MOTION_STILL = const(1)
+MOTION_MOVING = const(2)
 
 # A full drive of pump or crystal valve, in permille.
 FULL_PERMILLE = const(1000)
@@ -46,6 +51,22 @@ COMMAND_PASS_DONE = const(4)  # the zone has been covered once
 COMMAND_SAME_PASS = const(5)  # take back the closing of the last pass
 COMMAND_END = const(6)  # end the session
 COMMAND_ACKNOWLEDGE = const(7)  # in FAULT: the tip is off the skin
+COMMAND_CLIENT = const(8)  # argument: skin type 1..6, plus CLIENT_FIRST_SESSION
+COMMAND_LEVEL = const(9)  # argument: STEP_UP or STEP_DOWN, one level
+COMMAND_FLOW = const(10)  # argument: STEP_UP or STEP_DOWN, one g/min
+COMMAND_EXTEND = const(11)  # the operator confirms more session time
+COMMAND_SERVICE = const(12)  # restart into SERVICE, from STANDBY or FAULT
+# In SERVICE alone. Each output goes back to safe by itself.
+COMMAND_RUN_PUMP = const(13)  # argument: drive in percent, with the vent closed
+COMMAND_RUN_FEED = const(14)  # argument: opening in percent
+COMMAND_CLOSE_VENT = const(15)
+COMMAND_REPAIRED = const(16)  # forget the kept service fault
+COMMAND_RESTART = const(17)  # leave SERVICE
+
+STEP_UP = const(1)
+STEP_DOWN = const(2)
+CLIENT_FIRST_SESSION = const(8)  # added to the skin type
+SKIN_TYPE_HIGHEST = const(6)  # Fitzpatrick I to VI as 1 to 6
 
 # The checklist, as bits of the argument of COMMAND_CONFIRM.
 CONFIRM_CONSULTATION = const(1)
@@ -66,8 +87,10 @@ class Readings:
         "barometer_pa",
         "barometer_age_ms",
         "footswitch",
+        "motion",
         "main_turns",
         "committed_sequence",
+        "main_fault",
     )
 
     def __init__(self) -> None:
@@ -79,8 +102,10 @@ class Readings:
         self.barometer_pa = 0  # last absolute pressure, Pa
         self.barometer_age_ms = 0  # ms since that was measured
         self.footswitch = SWITCH_RELEASED
+        self.motion = MOTION_UNKNOWN  # MOTION_ of the handpiece
         self.main_turns = 0  # turns of the main loop, wrapping
         self.committed_sequence = 0  # sequence of the last committed record
+        self.main_fault = 0  # number of a fault that the main loop has found
 
 
 class Outputs:
@@ -140,7 +165,7 @@ class Board:
       LEASE_MS, makes the board safe by itself, whatever Python does, and
       takes the power from the pump drive (not only its signal).
     - `sample` touches ADC and pins only, never a bus; it fills every field
-      but the two that the app owns.
+      but the three that the app owns.
     - `now_ms` never goes back, and `dt_ms` is 1 to DT_HIGHEST_MS.
     - A restart never restores outputs.
     """
@@ -148,8 +173,8 @@ class Board:
     storage: Storage
 
     def sample(self, readings: Readings) -> None:
-        """Fill every field of `readings` except `main_turns` and
-        `committed_sequence`, which the app owns."""
+        """Fill every field of `readings` except `main_turns`,
+        `committed_sequence` and `main_fault`, which the app owns."""
         raise NotImplementedError
 
     def drive(self, outputs: Outputs) -> None:
@@ -158,4 +183,9 @@ class Board:
 
     def make_safe(self) -> None:
         """Pump off, feed closed, vent open, lease given back. Never raises."""
+        raise NotImplementedError
+
+    def restart(self, into_service: int) -> None:
+        """Safe, then a reset of the processor; the next start is SERVICE if
+        `into_service`. On a real board it does not return."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ from micropython import const
 from hal.contract import (
     DT_HIGHEST_MS,
     FULL_PERMILLE,
+    MOTION_UNKNOWN,
     RAW_FULL_SCALE,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
@@ -105,7 +106,7 @@ class MockStorage(Storage):
 
 
 class MockBoard(Board):
-    """The mock. Public attributes up to `footswitch` are there to be set."""
+    """The mock. Public attributes up to `motion` are there to be set."""
 
     def __init__(self, storage: MockStorage) -> None:
         # Settable readings.
@@ -114,6 +115,7 @@ class MockBoard(Board):
         self.sensor_supply_raw = 0
         self.barometer_pa = 101_325
         self.footswitch = SWITCH_RELEASED
+        self.motion = MOTION_UNKNOWN
         # Time one commit takes: a 4 kB flash erase, 45 ms typical in the
         # W25Q16JV data sheet. The tick is stopped meanwhile.
         self.commit_ms = 45
@@ -123,6 +125,7 @@ class MockBoard(Board):
         self.vent = VENT_OPEN
         # What happened.
         self.lease_expiries = 0
+        self.restarts: list = []  # into_service of each restart asked for
         self.pending_gap_ms = 0  # commit time that has not passed yet
         self.effects = [0] * len(FAULTS)
         self.now_ms = 0
@@ -151,6 +154,7 @@ class MockBoard(Board):
         readings.sensor_supply_raw = self.sensor_supply_raw
         readings.barometer_pa = self.barometer_pa
         readings.footswitch = self.footswitch
+        readings.motion = self.motion
         readings.barometer_age_ms = self._barometer_age_ms
         if self._any_fault:
             self._spoil(readings)
@@ -178,6 +182,11 @@ class MockBoard(Board):
         """Pump off, feed closed, vent open, lease given back."""
         self._lease_ms = 0
         self._apply_safe()
+
+    def restart(self, into_service: int) -> None:
+        """Note what was asked; whoever holds the mock powers it on again."""
+        self.make_safe()
+        self.restarts.append(into_service)
 
     # What a test or a simulation does with it ---------------------------------
 

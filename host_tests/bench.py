@@ -15,6 +15,7 @@ from firmware.controller import Controller
 from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import Settings, Zone, encode
 from hal.contract import (
+    COMMAND_CLIENT,
     COMMAND_CONFIRM,
     COMMAND_NONE,
     COMMAND_START,
@@ -37,6 +38,14 @@ CHECKLIST = (CONFIRM_CONSULTATION, CONFIRM_EYEWEAR, CONFIRM_FRESH_TIP)
 
 # Longer than a release must be to count as one before a press.
 RELEASE_MS = 60
+
+# Who is treated, unless a test says otherwise: skin type II, not the first time.
+CLIENT = 2
+
+# The capped tip on a perfect pump: how fast the vacuum comes and goes, in Pa/ms.
+CAP_RISE = 60
+CAP_BLEED = 30
+CAP_VENT = 250
 
 # An open tip with the pump searching: about what the reference device shows.
 OPEN_TIP_PA = 650
@@ -117,14 +126,15 @@ class Bench:
         self.vacuum_b_pa: float | None = None  # None: the same as channel A
         self.supply = supply_raw(self.settings)
         self.main_loop_runs = True
+        self.capped_pa = 0.0  # vacuum in the line while the tip is on its cap
         self.ticks = 0
         self.after_tick: Callable[[Bench], None] | None = None
         self.power_on()
 
-    def power_on(self) -> None:
+    def power_on(self, in_service: int = 0) -> None:
         """A fresh board and app; only the storage remembers."""
         self.board = MockBoard(self.storage)
-        self.app = App(self.board, encode(self.settings))
+        self.app = App(self.board, encode(self.settings), in_service)
         self.main_loop_runs = True
 
     @property
@@ -155,6 +165,8 @@ class Bench:
         """The vacuum at both sensor ports in this tick."""
         if self.vacuum_pa is not None:
             return self.vacuum_pa
+        if self.controller.treatment.state in (treatment.PROOF, treatment.SERVICE):
+            return self.capped_pa
         if self.board.vent == VENT_OPEN:
             return 0.0
         set_pa = self.controller.treatment.set_pa
@@ -168,11 +180,17 @@ class Bench:
         """One control tick, with a command or without, and a turn of the main
         loop when one is due."""
         board = self.board
+        if board.vent == VENT_OPEN:
+            rate = -CAP_VENT
+        else:
+            rate = CAP_RISE if board.pump_permille else -CAP_BLEED
+        self.capped_pa = max(0.0, self.capped_pa + rate * self.settings.tick_period_ms)
         a_pa = self.vacuum_now_pa()
         b_pa = a_pa if self.vacuum_b_pa is None else self.vacuum_b_pa
         board.vacuum_a_raw = self._converted("a", a_pa)
         board.vacuum_b_raw = self._converted("b", b_pa)
-        board.sensor_supply_raw = self.supply
+        # No converter gives the same count for ever.
+        board.sensor_supply_raw = min(self.supply + (self.ticks & 1), RAW_FULL_SCALE)
         board.footswitch = self.footswitch
         board.advance(self.settings.tick_period_ms)
         if command != COMMAND_NONE:
@@ -219,9 +237,20 @@ class Bench:
     def confirm(self) -> None:
         """Through the checklist to READY."""
         assert self.state == "CHECKLIST"
+        self.tick(COMMAND_CLIENT, CLIENT)
         for item in CHECKLIST:
             self.tick(COMMAND_CONFIRM, item)
-        assert self.state == "READY"
+        self.prove()
+
+    def prove(self) -> None:
+        """Through the capped-tip proof to READY, with the foot off again."""
+        self.footswitch = SWITCH_RELEASED
+        self.run_until(lambda: self.state == "PROOF", 1_000)
+        self.run(RELEASE_MS)
+        self.footswitch = SWITCH_PRESSED
+        self.run_until(lambda: self.state != "PROOF", 10_000)
+        assert self.state == "READY", self.reason
+        self.footswitch = SWITCH_RELEASED
 
     def press(self) -> None:
         """Press the footswitch, seen released before, and wait for suction."""

@@ -72,13 +72,13 @@ def test_the_sum_of_a_replay_holds_every_record_and_every_state() -> None:
     job["state_every"] = 1
     records = bytearray()
     facts = loop.run(job, lambda rows: None, None, records.extend)
-    core = Controller(decode(job["settings"]), b"")
+    core = Controller(decode(job["settings"]), b"", 0)
     readings, outputs, crc = Readings(), Outputs(), 0
     for start in range(0, len(records), black_box.RECORD_BYTES):
         record = bytes(records[start : start + black_box.RECORD_BYTES])
         fields = struct.unpack(black_box.RECORD_FORM, record)
         black_box.fill_readings(fields, readings)
-        core.step(readings, fields[10], fields[11], outputs)
+        core.step(readings, fields[12], fields[13], outputs)
         snapshot = bytearray(state.size(core.parts))
         state.save(core.parts, snapshot)
         crc = crc32(record + snapshot, crc)

@@ -7,6 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from firmware import limits, passes
 from firmware.contact import Contact
 from firmware.passes import Passes
+from firmware.plan import Plan
+from hal.contract import CLIENT_FIRST_SESSION
 from host_tests.bench import bench_settings, zone_of
 
 TICK_MS = 5
@@ -20,18 +22,23 @@ class AnyTreatment(RuleBasedStateMachine):
         allowed=st.lists(st.sampled_from((9, 1, 2, 3)), min_size=ZONES, max_size=ZONES),
         pass_time_ms=st.sampled_from((5_000, 20_000)),
         pass_crystals_mg=st.sampled_from((500, 30_000)),
+        dose_mg=st.sampled_from((700, 90_000)),
     )
-    def switch_on(self, allowed: list[int], pass_time_ms: int, pass_crystals_mg: int) -> None:
+    def switch_on(
+        self, allowed: list[int], pass_time_ms: int, pass_crystals_mg: int, dose_mg: int
+    ) -> None:
         self.settings = bench_settings(
             [
                 zone_of(f"zone {n}", passes=passes_allowed, pass_time_ms=pass_time_ms,
-                        pass_crystals_mg=pass_crystals_mg)
+                        pass_crystals_mg=pass_crystals_mg, dose_mg=dose_mg)
                 for n, passes_allowed in enumerate(allowed)
             ]
         )
-        self.passes = Passes(self.settings)
+        self.plan = Plan(self.settings)
+        self.passes = Passes(self.settings, self.plan)
         self.contact = Contact(self.settings)
         self.made = [0] * ZONES  # passes in which a stroke was made
+        self.given_mg = [0.0] * ZONES  # crystals, worked out a second time
         self.stroke_seen = False  # in the pass that was last opened
         self.before = [0] * ZONES  # counts after the last event
         self.session = -1
@@ -43,6 +50,8 @@ class AnyTreatment(RuleBasedStateMachine):
         if self.passes.is_open and self.contact.is_stroke and not self.stroke_seen:
             self.stroke_seen = True
             self.made[self.passes.zone] += 1
+        if self.passes.is_open:
+            self.given_mg[self.passes.zone] += flow_mg_min * TICK_MS / 60_000
         self.passes.step(self.contact, flow_mg_min, TICK_MS)
 
     @rule(
@@ -60,7 +69,9 @@ class AnyTreatment(RuleBasedStateMachine):
     @precondition(lambda self: self.passes.session_is_open and not self.passes.is_open)
     @rule()
     def open_next(self) -> None:
+        zone = self.passes.zone
         if self.passes.may_open():
+            assert self.passes.zone_crystals_mg[zone] < self.settings.zones[zone].dose_mg
             self.passes.open_next()
             assert self.passes.is_open
             self.stroke_seen = False
@@ -84,6 +95,12 @@ class AnyTreatment(RuleBasedStateMachine):
     def same_pass(self) -> None:
         self.passes.reopen()
 
+    @rule(skin_type=st.integers(1, 6), first=st.booleans())
+    def another_client(self, skin_type: int, first: bool) -> None:
+        """As the checklist does it, in the middle of a session after a fault."""
+        self.plan.tell_client(skin_type + (CLIENT_FIRST_SESSION if first else 0))
+        self.plan.choose(self.passes.zone)
+
     @rule(zone=st.integers(-1, ZONES))
     def select(self, zone: int) -> None:
         assert self.passes.select(zone) == (0 <= zone < ZONES)
@@ -92,6 +109,7 @@ class AnyTreatment(RuleBasedStateMachine):
     def begin_session(self) -> None:
         if not self.passes.session_is_open:
             self.made = [0] * ZONES
+            self.given_mg = [0.0] * ZONES
         self.passes.begin_session()
 
     @rule()
@@ -108,8 +126,13 @@ class AnyTreatment(RuleBasedStateMachine):
                 assert counted[zone] >= self.before[zone], "a count fell"
             most_ms = counted[zone] * (plan.pass_time_ms + TICK_MS)
             assert self.passes.zone_contact_ms[zone] <= most_ms
-            most_mg = counted[zone] * (plan.pass_crystals_mg + 2)
+            most_mg = min(counted[zone] * (plan.pass_crystals_mg + 2), plan.dose_mg + 2)
             assert self.passes.zone_crystals_mg[zone] <= most_mg
+            # Less than one mg of each pass is not yet a whole one.
+            assert 0 <= self.given_mg[zone] + 1e-6 - self.passes.zone_crystals_mg[zone]
+            assert self.given_mg[zone] - self.passes.zone_crystals_mg[zone] <= counted[zone]
+            assert counted[zone] ^ self.passes._inverted[zone] == 0xFF
+        assert not self.passes.is_damaged()
         self.before = counted
         self.session = self.passes.session
 
@@ -121,6 +144,7 @@ class AnyTreatment(RuleBasedStateMachine):
         if self.passes.is_open:
             assert self.passes.contact_ms < plan.pass_time_ms
             assert self.passes.crystals_mg < plan.pass_crystals_mg
+            assert self.passes.zone_crystals_mg[self.passes.zone] < plan.dose_mg
             assert 1 <= self.passes.number() <= limits.PASSES_PER_ZONE
 
 

@@ -17,8 +17,13 @@ from host_tests.core_strategies import (
 )
 
 RAW = edges(0, RAW_FULL_SCALE)
+# Three raw counts, level, dt_ms, main turns, whether the outputs were safe.
+Sample = tuple[int, int, int, int, int, int, int]
 SAMPLES = st.lists(
-    st.tuples(RAW, RAW, RAW, st.integers(0, 10), edges(1, 60), edges(0, 3)), min_size=1
+    st.tuples(
+        RAW, RAW, RAW, st.integers(0, 10), edges(1, 60), edges(0, 3), st.integers(0, 1)
+    ),
+    min_size=1,
 )
 
 
@@ -44,7 +49,7 @@ def supplied(draw: st.DrawFn) -> tuple[Settings, int]:
 
 def two_samples(settings: Settings, channel: str, raw: int, supply: int) -> list[int]:
     """Faults after one and after two samples of `raw`, the other channel well."""
-    protection = Protection(settings)
+    protection = Protection(settings, settings.hard_limit_pa)
     readings = Readings()
     readings.dt_ms = 5
     readings.sensor_supply_raw = supply
@@ -54,7 +59,7 @@ def two_samples(settings: Settings, channel: str, raw: int, supply: int) -> list
     found = []
     for turn in range(2):
         readings.main_turns = turn
-        protection.step(readings, 0)
+        protection.step(readings, 0, 0)
         found.append(protection.fault)
     return found
 
@@ -102,10 +107,10 @@ def test_a_broken_or_a_shorted_wire_is_always_found(
 @given(accepted_settings(), SAMPLES, SAMPLES)
 def test_nothing_but_clear_takes_a_fault_back(
     settings: Settings,
-    before: list[tuple[int, int, int, int, int, int]],
-    after: list[tuple[int, int, int, int, int, int]],
+    before: list[Sample],
+    after: list[Sample],
 ) -> None:
-    protection = Protection(settings)
+    protection = Protection(settings, settings.hard_limit_pa)
     readings = Readings()
     latched = faults.NONE
     for number, sample in enumerate([*before, *after]):
@@ -116,36 +121,69 @@ def test_nothing_but_clear_takes_a_fault_back(
             level,
             readings.dt_ms,
             readings.main_turns,
+            is_safe,
         ) = sample
         if number == len(before):
             protection.latch(faults.BAROMETER)
-        protection.step(readings, level)
+        protection.step(readings, level, is_safe)
         if latched:
             assert protection.fault == latched
         latched = protection.fault
     assert latched != faults.NONE
 
 
+@given(
+    st.sampled_from((0, 1_000, 4_900, 5_100, 20_000, 44_000)),
+    st.lists(
+        st.tuples(st.booleans(), st.booleans(), edges(1, limits.TICK_LONGEST_MS)), min_size=10
+    ),
+)
+def test_still_counts_and_a_line_that_stays_full_are_found_in_their_tick(
+    vacuum_pa: int, ticks: list[tuple[bool, bool, int]]
+) -> None:
+    # Each tick: were the outputs safe, does a count move, how long was it?
+    settings = bench_settings()
+    protection = Protection(settings, settings.hard_limit_pa)
+    readings = readings_at(settings, vacuum_pa)
+    supply = readings.sensor_supply_raw
+    protection.step(readings, 0, 0)
+    still_ms = vented_ms = 0
+    expected = faults.NONE
+    for turn, (is_safe, moves, dt_ms) in enumerate(ticks * 10):
+        readings.main_turns = turn + 1
+        readings.dt_ms = dt_ms
+        if moves:
+            readings.sensor_supply_raw = 2 * supply - 1 - readings.sensor_supply_raw
+        still_ms = 0 if moves else still_ms + dt_ms
+        vented_ms = vented_ms + dt_ms if is_safe and vacuum_pa > limits.VENTED_PA else 0
+        if expected == faults.NONE and still_ms >= 500:
+            expected = faults.READINGS_FROZEN
+        if expected == faults.NONE and vented_ms > limits.VENTED_MS:
+            expected = faults.VENT_FAILED
+        protection.step(readings, 0, int(is_safe))
+        assert protection.fault == expected
+
+
 @given(accepted_settings(), SAMPLES)
 def test_no_product_leaves_the_small_integers(
-    settings: Settings, samples: list[tuple[int, int, int, int, int, int]]
+    settings: Settings, samples: list[Sample]
 ) -> None:
-    protection = Protection(settings)
+    protection = Protection(settings, settings.hard_limit_pa)
     for part in (protection, protection.a, protection.b):
         watch(part)
     readings = Readings()
-    for a_raw, b_raw, supply, level, dt_ms, turns in samples:
+    for a_raw, b_raw, supply, level, dt_ms, turns, is_safe in samples:
         readings.vacuum_a_raw = small(a_raw)
         readings.vacuum_b_raw = small(b_raw)
         readings.sensor_supply_raw = small(supply)
         readings.dt_ms = small(dt_ms)
         readings.main_turns = small(turns)
-        protection.step(readings, level)
+        protection.step(readings, level, is_safe)
 
 
 def test_not_even_at_the_steepest_slope_that_the_rules_allow() -> None:
     for settings in steepest_settings():
-        protection = Protection(settings)
+        protection = Protection(settings, settings.hard_limit_pa)
         for part in (protection, protection.a, protection.b):
             watch(part)
         readings = readings_at(bench_settings())
@@ -153,7 +191,7 @@ def test_not_even_at_the_steepest_slope_that_the_rules_allow() -> None:
             for supply in (0, RAW_FULL_SCALE, supply_raw(settings)):
                 readings.vacuum_a_raw = small(raw)
                 readings.sensor_supply_raw = small(supply)
-                protection.step(readings, 10)
+                protection.step(readings, 10, 1)
 
 
 @given(supplied(), st.integers(1, 10), st.integers(-3_000, 3_000))
@@ -166,7 +204,7 @@ def test_the_soft_limit_is_met_within_a_unit(
     raw = round(raw_at(settings, "a", set_pa + margin_pa + beyond_pa, supply))
     assume(0 <= raw <= RAW_FULL_SCALE)
     over_pa = vacuum_of(settings, "a", raw, supply) - set_pa - margin_pa
-    guard = Protection(settings).a
+    guard = Protection(settings, settings.hard_limit_pa).a
     guard.step(raw, supply, level)
     if over_pa >= unit_pa(settings, "a"):
         assert guard.is_soft == 1
@@ -181,7 +219,7 @@ def test_the_vacuum_that_the_channels_are_compared_by(
     settings, supply = board
     raw = round(raw_at(settings, channel, vacuum_pa, supply))
     assume(0 <= raw <= RAW_FULL_SCALE)
-    guard = getattr(Protection(settings), channel)
+    guard = getattr(Protection(settings, settings.hard_limit_pa), channel)
     guard.step(raw, supply, 0)
     error_pa = guard.vacuum_pa - vacuum_of(settings, channel, raw, supply)
     # Rounded up: by a unit of the ratio, and by one of the slope at this ratio.

@@ -57,6 +57,7 @@ def test_enough_happens_for_that_to_mean_something() -> None:
     seen: set[str] = set()
     kinds = ["press", "stroke", "recover"] * 3
     kinds += ["vacuum", "end", "supply", "late", "wait", "inject"]
+    kinds += ["service", "pump", "fault", "time"]
     for seed in range(12):
         chance = random.Random(seed)
         bench = any_bench()
@@ -75,17 +76,22 @@ def test_enough_happens_for_that_to_mean_something() -> None:
                 "late": ("late", 100),
                 "wait": ("wait", 100),
                 "inject": ("inject", chance.choice(("tick_late", "vacuum_b_short"))),
+                "service": ("command", (12, 0)),
+                "pump": ("command", (13, 50)),
+                "fault": ("fault", faults.VENT_FAILED),
+                "time": ("time", "pump", 0),
             }[kind]
             make(bench, move)
         recover(bench)
         seen |= look.seen
-    assert seen >= set(STATES) - {"BOOT"} | {"crystals"}
+    assert seen >= set(STATES) - {"BOOT"} | {"crystals", "proof", "service"}
     assert seen >= {
         "OVER_VACUUM",
         "SENSOR_A_RANGE",
         "SENSOR_B_RANGE",
         "SENSOR_SUPPLY",
         "TICK_OVERRUN",
+        "VENT_FAILED",
     }
 
 
@@ -101,15 +107,19 @@ READING = st.fixed_dictionaries(
         "footswitch": st.integers(0, 1),
         "main_turns": edges(0, 0xFFFF),
         "committed_sequence": edges(0, 0xFFFF),
+        "motion": st.integers(0, 2),
+        "main_fault": st.sampled_from([row[0] for row in faults.CATALOGUE]),
     }
 )
 STARTS = st.sampled_from(range(len(STATES)))
 
 
-def in_any_state(settings: Settings, state: int, fault: int) -> Controller:
+def in_any_state(settings: Settings, state: int, phase: int, fault: int) -> Controller:
     """A core put into a state by force, as if memory had been struck."""
-    controller = Controller(settings, b"")
+    controller = Controller(settings, b"", 0)
     controller.passes.begin_session()
+    controller.proof._enter(phase, 1_000, VENT_CLOSED)
+    controller.service.step(13, 100, controller.sensing, 0)
     controller.passes.open_next()
     controller.treatment._treat()
     controller.treatment.state = state
@@ -120,13 +130,18 @@ def in_any_state(settings: Settings, state: int, fault: int) -> Controller:
 @given(
     accepted_settings(),
     STARTS,
+    st.integers(0, 7),
     st.sampled_from([row[0] for row in faults.CATALOGUE]),
-    st.lists(st.tuples(READING, edges(0, 9), edges(0, 255)), min_size=1, max_size=12),
+    st.lists(st.tuples(READING, edges(0, 18), edges(0, 255)), min_size=1, max_size=12),
 )
 def test_any_readings_in_any_state_give_outputs_in_range(
-    settings: Settings, state: int, fault: int, ticks: list[tuple[dict[str, int], int, int]]
+    settings: Settings,
+    state: int,
+    phase: int,
+    fault: int,
+    ticks: list[tuple[dict[str, int], int, int]],
 ) -> None:
-    controller = in_any_state(settings, state, fault)
+    controller = in_any_state(settings, state, phase, fault)
     for part in controller.parts:
         watch(part)
     readings = Readings()
@@ -139,8 +154,12 @@ def test_any_readings_in_any_state_give_outputs_in_range(
         assert 0 <= outputs.feed_permille <= 1000
         assert outputs.vent in (VENT_OPEN, VENT_CLOSED)
         assert outputs.lease_ms == (0 if outputs.are_safe() else LEASE_MS)
-        treating = STATES[controller.treatment.state] == "TREATING"
-        if controller.protection.fault or not treating or readings.footswitch != SWITCH_PRESSED:
+        now = STATES[controller.treatment.state]
+        if controller.protection.fault or now not in ("TREATING", "PROOF", "SERVICE"):
             assert outputs.are_safe()
-        if outputs.feed_permille:
+        if now != "SERVICE" and readings.footswitch != SWITCH_PRESSED:
+            assert outputs.are_safe()
+        if outputs.feed_permille and now != "SERVICE":
+            assert now == "TREATING"
             assert controller.contact.on_skin
+        assert not (now == "SERVICE" and outputs.feed_permille and outputs.pump_permille)

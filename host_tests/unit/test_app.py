@@ -6,12 +6,16 @@ import pytest
 
 from firmware import faults, limits
 from firmware.app import App
-from firmware.settings import encode
+from firmware.settings import SETTINGS, ZONE_FIELDS, encode
+from firmware.treatment import RESTART
 from hal.contract import (
     COMMAND_END,
     COMMAND_NONE,
     COMMAND_PASS_DONE,
+    COMMAND_RESTART,
+    COMMAND_RUN_PUMP,
     COMMAND_SELECT_ZONE,
+    COMMAND_SERVICE,
     COMMAND_START,
     VENT_OPEN,
     Outputs,
@@ -301,6 +305,123 @@ def test_a_storage_that_fails_to_write_ends_in_a_fault_and_not_in_an_error() -> 
     assert bench.fault == faults.STORAGE
     assert bench.app.error is None
     assert bench.app.refused_commits > 10
+
+
+# Settings that change by themselves -------------------------------------------------
+
+
+def pass_after(spoil: Callable[[App], None]) -> Bench:
+    """READY for a pass; memory changes; then a press."""
+    bench = Bench()
+    bench.to_ready()
+    spoil(bench.app)
+    bench.run(RELEASE_MS)
+    bench.footswitch = 1
+    for _ in range(100):
+        bench.tick()
+        assert bench.board.is_safe()
+    return bench
+
+
+@pytest.mark.parametrize("name", [row[0] for row in SETTINGS])
+def test_no_pass_begins_on_a_setting_that_has_changed(name: str) -> None:
+    def spoil(app: App) -> None:
+        setattr(app._settings, name, getattr(app._settings, name) ^ 1)
+
+    bench = pass_after(spoil)
+    assert (bench.state, bench.fault) == ("FAULT", faults.MEMORY)
+    assert bench.controller.treatment.kept_fault == faults.MEMORY
+
+
+@pytest.mark.parametrize("name", [row[0] for row in ZONE_FIELDS])
+@pytest.mark.parametrize("zone", [0, 1])
+def test_no_pass_begins_on_a_zone_that_has_changed(zone: int, name: str) -> None:
+    # The treatment reads them as it goes: more passes, a higher level, no end.
+    def spoil(app: App) -> None:
+        changed = app._settings.zones[zone]
+        setattr(changed, name, getattr(changed, name) ^ 4)
+
+    bench = pass_after(spoil)
+    assert (bench.state, bench.fault) == ("FAULT", faults.MEMORY)
+
+
+def test_the_pass_after_the_first_looks_at_the_settings_again() -> None:
+    bench = Bench()
+    bench.to_skin()
+    bench.run(1_000)
+    bench.app._settings.zones[0].passes = 9
+    bench.tick(COMMAND_PASS_DONE)
+    bench.on_skin = False
+    bench.run(RELEASE_MS)
+    assert bench.fault == faults.NONE
+    bench.footswitch = 0
+    bench.run(RELEASE_MS)
+    bench.footswitch = 1
+    bench.run(500)
+    assert (bench.state, bench.fault) == ("FAULT", faults.MEMORY)
+
+
+# Restarts ---------------------------------------------------------------------------
+
+
+def test_service_is_entered_by_a_restart_from_standby_and_fault() -> None:
+    bench = Bench()
+    bench.to_standby()
+    bench.tick(COMMAND_SERVICE)
+    bench.run(50)
+    assert bench.state == "STANDBY"  # until the processor is reset
+    assert bench.board.restarts[0] is True
+    bench = Bench()
+    bench.to_standby()
+    bench.controller.protection.latch(faults.BAROMETER)
+    bench.run(50)
+    bench.tick(COMMAND_SERVICE)
+    bench.run(50)
+    assert bench.board.restarts[0] is True
+
+
+@pytest.mark.parametrize("journey", ["to_ready", "to_treating"])
+def test_a_treatment_is_not_interrupted_by_a_restart(journey: str) -> None:
+    bench = Bench()
+    getattr(bench, journey)()
+    for command in (COMMAND_SERVICE, COMMAND_RESTART):
+        bench.tick(command)
+        bench.run(100)
+    assert bench.board.restarts == []
+
+
+def test_service_is_left_by_a_restart_that_is_not_into_it() -> None:
+    bench = Bench()
+    bench.power_on(in_service=1)
+    bench.run(100)
+    assert bench.state == "SERVICE"
+    bench.tick(COMMAND_RUN_PUMP, 50)
+    bench.run(100)
+    assert bench.board.pump_permille > 0
+    bench.tick(COMMAND_RESTART)
+    bench.run(50)
+    assert bench.board.restarts[0] is False
+    assert bench.board.is_safe()
+
+
+def test_the_processor_is_reset_only_with_safe_outputs() -> None:
+    # A reset with the pump on leaves it on until the pins have come up.
+    bench = Bench()
+    bench.to_skin()
+    bench.controller.treatment.restart = RESTART
+    bench.run(1_000)
+    assert bench.state == "TREATING"
+    assert bench.board.restarts == []
+    bench.footswitch = 0
+    bench.run(50)
+    assert bench.board.restarts != []
+
+
+@pytest.mark.parametrize("in_service", [0, 1])
+def test_refused_settings_are_refused_in_service_too(in_service: int) -> None:
+    board = driven_board()
+    app = App(board, b"", in_service)
+    assert (app.controller, board.is_safe()) == (None, True)
 
 
 class WatchedStorage(MockStorage):

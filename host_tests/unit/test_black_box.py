@@ -27,13 +27,15 @@ READINGS = {
     "barometer_pa": 107_999,
     "barometer_age_ms": 60_000,
     "footswitch": 1,
+    "motion": 2,
     "main_turns": 65_532,
     "committed_sequence": 65_531,
+    "main_fault": 254,
 }
 
 
 def test_a_record_holds_every_input_and_the_decision() -> None:
-    controller = Controller(bench_settings(), b"")
+    controller = Controller(bench_settings(), b"", 0)
     box = controller.black_box
     readings = Readings()
     for name, value in READINGS.items():
@@ -47,7 +49,7 @@ def test_a_record_holds_every_input_and_the_decision() -> None:
     again = Readings()
     fill_readings(record, again)
     assert {name: getattr(again, name) for name in Readings.FIELDS} == READINGS
-    assert record[10:] == (3, 15, 999, 998, 1, 50, 5, 6, faults.TICK_OVERRUN)
+    assert record[12:] == (3, 15, 999, 998, 1, 50, 5, 6, faults.TICK_OVERRUN)
 
 
 def test_every_reading_is_part_of_the_record() -> None:
@@ -56,7 +58,7 @@ def test_every_reading_is_part_of_the_record() -> None:
 
 
 def test_what_is_too_large_for_its_field_leaves_the_others_alone() -> None:
-    controller = Controller(bench_settings(), b"")
+    controller = Controller(bench_settings(), b"", 0)
     readings = Readings()
     for name in Readings.FIELDS:
         setattr(readings, name, 2**30 - 1)

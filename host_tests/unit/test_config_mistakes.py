@@ -17,6 +17,7 @@ PROTECTION = BOARD + "[protection]\n"  # a mistake on line 6
 ZONE = (
     '[protocol]\nname = "p"\n[[zone]]\nname = "nose"\nlevel = 5\nflow = "6 g/min"\n'
     'passes = 3\npass_time = "90 s"\npass_crystals = "9 g"\n'
+    'dose = "22.5 g"\n'
 )
 
 
@@ -127,6 +128,10 @@ BOARD_MISTAKES = (
     Mistake("rule on a default", BOARD + '[contact]\ncontact_on_vacuum = "2 kPa"', 5, 2,
             "contact.contact_off_vacuum",
             '"2.5 kPa" (its default) must be below contact.contact_on_vacuum (2 kPa)', "Change"),
+    Mistake("a share beyond the range", BOARD + '[proof]\nproof_share = "81 %"', 6, 15,
+            "proof.proof_share", '"81 %" is outside 20 to 80 %', "in that range"),
+    Mistake("a pressure for a share", BOARD + '[proof]\nproof_share = "46 kPa"', 6, 15,
+            "proof.proof_share", '"46 kPa" is a pressure', "value is for this key"),
     Mistake("rule on the supply", BOARD + '[sensors]\nsensor_supply_divider = "15 %"', 6, 25,
             "sensors.sensor_supply_divider", "puts the supply at 0.75 V", "Change"),
 )  # fmt: skip
@@ -150,6 +155,10 @@ PROTOCOL_MISTAKES = (
             "zone 1.level", "is missing", "Add level = 1 under [[zone]]"),
     Mistake("missing budget", zone_with('pass_time = "90 s"\n', ""), 3, 3,
             "zone 1.pass_time", "is missing", 'Add pass_time = "5 s" under [[zone]]'),
+    Mistake("missing dose", zone_with('dose = "22.5 g"\n', ""), 3, 3,
+            "zone 1.dose", "is missing", 'Add dose = "0.5 g" under [[zone]]'),
+    Mistake("a dose beyond the limit", zone_with('"22.5 g"', '"90.1 g"'), 10, 8,
+            "zone 1.dose", '"90.1 g" is outside 0.5 to 90 g', "firmware takes no other"),
     Mistake("one [zone]", ZONE.replace("[[zone]]", "[zone]"), 3, 2,
             "zone", "is a table", "Write [[zone]]"),
     Mistake("no zone", '[protocol]\nname = "p"', 1, 1,
@@ -168,16 +177,16 @@ PROTOCOL_MISTAKES = (
             "zone 1.name", "spaces at its ends", "Remove them"),
     Mistake("long protocol name", zone_with('"p"', '"face of a grown-up"'), 2, 8,
             "protocol.name", "has 18 characters", "Shorten it"),
-    Mistake("the same name twice", ZONE + ZONE.split("\n", 2)[2].replace("nose", "Nose"), 11, 8,
+    Mistake("the same name twice", ZONE + ZONE.split("\n", 2)[2].replace("nose", "Nose"), 12, 8,
             "zone 2.name", '"Nose" is already the zone on line 4', "another name"),
-    Mistake("misspelt zone key", ZONE + "pases = 2", 10, 1,
+    Mistake("misspelt zone key", ZONE + "pases = 2", 11, 1,
             "zone 1.pases", "is no known key", "Did you mean passes?"),
-    Mistake("board table in a protocol", ZONE + "[board]", 10, 2,
+    Mistake("board table in a protocol", ZONE + "[board]", 11, 2,
             "board", "is no known table", "Remove it"),
     Mistake("too many zones",
             ZONE + "".join(
                 ZONE.split("\n", 2)[2].replace("nose", f"n{number}") for number in range(17)
-            ), 115, 3,
+            ), 131, 3,
             "zone 17", "is one of 18 [[zone]]", "Remove 2 of them"),
 )  # fmt: skip
 

@@ -31,11 +31,23 @@ NUMBERS = {
     "MAIN_LOOP_SILENT": 12,
     "STORAGE": 13,
     "RECORD_DAMAGED": 14,
+    "VENT_FAILED": 15,
+    "PUMP_STUCK": 16,
+    "PUMP_WEAK": 17,
+    "NOZZLE_CLOGGED": 18,
+    "PROTECTION_FAILED": 19,
+    "READINGS_FROZEN": 20,
+    "MEMORY": 21,
 }
+# Shown, never latched.
+WARNINGS = {"DWELL_LONG": 22, "SESSION_ENDING": 23, "REST_DUE": 24, "VACUUM_LOW": 25}
+
+# What a self-test with the pump off cannot see, and no one may acknowledge away.
+SERVICE_ONLY = {"INTERNAL", "VENT_FAILED", "PUMP_STUCK", "PROTECTION_FAILED", "MEMORY"}
 
 
 def test_numbers_are_stable() -> None:
-    assert {name: CONSTANTS[name] for name in NUMBERS} == NUMBERS
+    assert CONSTANTS == NUMBERS | WARNINGS
 
 
 def test_the_catalogue_holds_every_fault_at_its_number() -> None:
@@ -48,8 +60,12 @@ def test_the_catalogue_holds_every_fault_at_its_number() -> None:
 def test_a_row_tells_a_person_what_to_do(row: tuple[int, str, str, int, str, tuple[str]]) -> None:
     _number, code, priority, leaving, headline, fix = row
     assert code == code.upper()
-    assert priority in (faults.HIGH, faults.MEDIUM)
-    assert leaving in (faults.EXIT_SELF_TEST, faults.EXIT_SERVICE)
+    if code in WARNINGS:
+        assert priority in (faults.LOW, faults.MEDIUM)
+        assert leaving == faults.EXIT_NONE
+    else:
+        assert priority in (faults.HIGH, faults.MEDIUM)
+        assert leaving in (faults.EXIT_SELF_TEST, faults.EXIT_SERVICE)
     assert headline
     assert not headline.endswith(".")
     assert len(headline) <= 72
@@ -57,15 +73,37 @@ def test_a_row_tells_a_person_what_to_do(row: tuple[int, str, str, int, str, tup
     assert all(step.endswith(".") for step in fix)
 
 
-def test_nothing_leaves_an_internal_fault_but_service() -> None:
-    leaving = {row[1]: row[3] for row in ROWS}
-    assert leaving["INTERNAL"] == faults.EXIT_SERVICE
+def test_only_service_leaves_what_no_self_test_can_see() -> None:
+    assert {row[1] for row in ROWS if row[3] == faults.EXIT_SERVICE} == SERVICE_ONLY
 
 
-def test_every_fault_is_latched_somewhere() -> None:
+def test_whoever_must_stop_now_is_told_with_the_highest_priority() -> None:
+    assert all(row[2] == faults.HIGH for row in ROWS if row[1] in SERVICE_ONLY)
+
+
+def names_used(function: str) -> set[str]:
+    """Faults named in a call of `function` anywhere in the firmware."""
+    return {
+        argument.attr
+        for path in (slot.ROOT / "firmware").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == function
+        for argument in node.args
+        if isinstance(argument, ast.Attribute) and getattr(argument.value, "id", "") == "faults"
+    }
+
+
+def test_a_warning_is_never_latched() -> None:
+    latched = names_used("latch") | names_used("_fail_with") | names_used("_found")
+    assert latched
+    assert latched & set(WARNINGS) == set()
+
+
+def test_every_fault_and_warning_is_used_somewhere() -> None:
     used = set()
     for path in (slot.ROOT / "firmware").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "faults":
                 used.add(node.attr)
-    assert set(NUMBERS) <= used
+    # VACUUM_LOW is in the catalogue and not told yet: say so here until it is.
+    assert {name for name in NUMBERS | WARNINGS if name not in used} <= {"VACUUM_LOW"}

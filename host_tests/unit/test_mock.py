@@ -12,6 +12,8 @@ from hal.contract import (
     DT_HIGHEST_MS,
     FULL_PERMILLE,
     LEASE_MS,
+    MOTION_STILL,
+    MOTION_UNKNOWN,
     RAW_FULL_SCALE,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
@@ -152,19 +154,39 @@ def test_make_safe_gives_the_lease_back() -> None:
     assert board.lease_expiries == 0
 
 
-def test_sample_fills_every_field_but_the_two_of_the_app() -> None:
+def test_sample_fills_every_field_but_the_three_of_the_app() -> None:
     board = board_of()
     board.advance(5)
     board.footswitch = SWITCH_PRESSED
+    board.motion = MOTION_STILL
     readings = Readings()
     for name in Readings.FIELDS:
         setattr(readings, name, -77)
     board.sample(readings)
     untouched = {name for name in Readings.FIELDS if getattr(readings, name) == -77}
-    assert untouched == {"main_turns", "committed_sequence"}
+    assert untouched == {"main_turns", "committed_sequence", "main_fault"}
     assert (readings.vacuum_a_raw, readings.vacuum_b_raw) == (40_000, 41_000)
     assert (readings.sensor_supply_raw, readings.footswitch) == (33_000, SWITCH_PRESSED)
+    assert readings.motion == MOTION_STILL
     assert (readings.now_ms, readings.dt_ms, readings.barometer_pa) == (5, 5, 101_325)
+
+
+def test_without_a_motion_sensor_nothing_is_known_of_motion() -> None:
+    # Zero, so that a reading that nobody fills is the stricter case.
+    assert sampled(board_of()).motion == MOTION_UNKNOWN == 0
+
+
+@pytest.mark.parametrize("into_service", [0, 1])
+def test_a_restart_is_safe_and_noted(into_service: int) -> None:
+    board = board_of()
+    board.drive(wanted())
+    board.restart(into_service)
+    assert applied(board) == SAFE
+    assert board.restarts == [into_service]
+    # The lease went with it: no stuck drive is powered on.
+    board.inject("pump_stuck_full")
+    board.advance(1)
+    assert applied(board) == SAFE
 
 
 def test_dt_is_the_time_between_samples_from_1_to_its_highest() -> None:

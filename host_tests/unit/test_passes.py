@@ -5,7 +5,9 @@ import pytest
 from firmware import limits, passes
 from firmware.contact import Contact
 from firmware.passes import Passes
+from firmware.plan import Plan
 from firmware.settings import Settings
+from hal.contract import STEP_DOWN
 from host_tests.bench import bench_settings, zone_of
 
 TICK_MS = 5
@@ -18,7 +20,8 @@ class Hand:
         self.settings = settings or bench_settings(
             (zone_of("one", pass_time_ms=20_000), zone_of("two", passes=2))
         )
-        self.passes = Passes(self.settings)
+        self.plan = Plan(self.settings)
+        self.passes = Passes(self.settings, self.plan)
         self.contact = Contact(self.settings)
         self.passes.begin_session()
 
@@ -152,7 +155,9 @@ def test_the_crystals_close_a_pass_at_their_budget() -> None:
 
 @pytest.mark.parametrize("flow_mg_min", [1, 7, 999, 8_000, 20_000])
 def test_no_crystal_is_lost_in_rounding(flow_mg_min: int) -> None:
-    settings = bench_settings((zone_of(pass_time_ms=180_000, pass_crystals_mg=30_000),))
+    settings = bench_settings(
+        (zone_of(pass_time_ms=180_000, pass_crystals_mg=30_000, dose_mg=90_000),)
+    )
     hand = Hand(settings)
     hand.passes.open_next()
     hand.touch(60_000, flow_mg_min)
@@ -187,6 +192,124 @@ def test_three_is_absolute_whatever_a_zone_claims(claimed: int) -> None:
     hand.passes.open_next()  # not even when it is not asked first
     assert hand.passes.is_open == 0
     assert hand.passes.opened[0] == limits.PASSES_PER_ZONE
+
+
+def test_a_client_may_be_allowed_fewer() -> None:
+    hand = Hand()
+    hand.plan.passes = 1
+    hand.whole_pass()
+    assert not hand.passes.may_open()
+
+
+def test_another_zone_has_the_plan_of_that_zone() -> None:
+    hand = Hand(bench_settings((zone_of("one"), zone_of("two", passes=2, level=5))))
+    assert hand.plan.passes == 3
+    hand.passes.select(1)
+    assert hand.plan.passes == 2
+    # Chosen again, a zone keeps what the operator has changed in it.
+    hand.plan.step_level(STEP_DOWN)
+    level = hand.plan.level
+    assert level < hand.plan.level_highest
+    hand.passes.select(1)
+    assert hand.plan.level == level
+
+
+# The dose of a zone -------------------------------------------------------------------
+
+
+def dosed(dose_mg: int = 1_000) -> Hand:
+    """Two zones, the first with this dose and passes of 600 mg."""
+    return Hand(
+        bench_settings(
+            (
+                zone_of("one", pass_time_ms=180_000, pass_crystals_mg=600, dose_mg=dose_mg),
+                zone_of("two", pass_time_ms=180_000, pass_crystals_mg=600, dose_mg=dose_mg),
+            )
+        )
+    )
+
+
+def test_the_dose_closes_a_pass_when_it_is_spent() -> None:
+    hand = dosed()
+    hand.passes.open_next()
+    hand.touch(6_100, flow_mg_min=6_000)  # 100 mg/s: the crystals of one pass
+    assert hand.passes.closed_by == passes.CLOSED_BY_CRYSTALS
+    hand.passes.open_next()
+    hand.touch(3_995, flow_mg_min=6_000)
+    assert (hand.passes.is_open, hand.passes.zone_crystals_mg[0]) == (1, 999)
+    hand.touch(TICK_MS, flow_mg_min=6_000)
+    assert (hand.passes.is_open, hand.passes.zone_crystals_mg[0]) == (0, 1_000)
+    assert hand.passes.closed_by == passes.CLOSED_BY_DOSE
+    hand.touch(5_000, flow_mg_min=6_000)
+    assert hand.passes.zone_crystals_mg[0] == 1_000
+
+
+def test_a_zone_whose_dose_is_spent_has_no_pass_left() -> None:
+    hand = dosed()
+    hand.passes.zone_crystals_mg[0] = 999
+    assert hand.passes.may_open()
+    hand.passes.zone_crystals_mg[0] = 1_000
+    assert not hand.passes.may_open()
+    # The other zone has a dose of its own.
+    hand.passes.select(1)
+    assert hand.passes.may_open()
+
+
+@pytest.mark.parametrize("closed_by", [passes.CLOSED_BY_OPERATOR, passes.CLOSED_BY_GAP])
+def test_a_spent_dose_cannot_be_taken_back(closed_by: int) -> None:
+    hand = dosed()
+    hand.passes.open_next()
+    hand.stroke()
+    hand.passes.zone_crystals_mg[0] = 1_000
+    hand.passes.close(closed_by)
+    assert not hand.passes.reopen()
+    hand.passes.zone_crystals_mg[0] = 999
+    assert hand.passes.reopen()
+
+
+# Counts that stand twice --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copy", ["opened", "_inverted"])
+@pytest.mark.parametrize("bit", range(8))
+@pytest.mark.parametrize("zone", [0, 1])
+def test_a_flipped_bit_of_a_count_is_seen(zone: int, bit: int, copy: str) -> None:
+    # It could give a zone its passes back, or take them.
+    hand = Hand()
+    hand.whole_pass()
+    hand.passes.select(1)
+    hand.whole_pass()
+    hand.passes.select(zone)
+    assert not hand.passes.is_damaged()
+    getattr(hand.passes, copy)[zone] ^= 1 << bit
+    assert hand.passes.is_damaged()
+
+
+@pytest.mark.parametrize("copy", ["opened", "_inverted"])
+@pytest.mark.parametrize("bit", range(8))
+def test_the_record_keeps_the_higher_of_two_counts_that_differ(bit: int, copy: str) -> None:
+    # Only the chosen zone is looked at each tick, and the record holds them all:
+    # a bit that flipped elsewhere went to the flash, and a restart believed it.
+    hand = Hand()
+    for _ in range(2):
+        hand.whole_pass()
+    hand.passes.select(1)
+    getattr(hand.passes, copy)[0] ^= 1 << bit
+    assert not hand.passes.is_damaged()
+    assert hand.passes.kept(0) >= 2
+    assert hand.passes.kept(1) == 0
+
+
+def test_no_way_to_write_a_count_forgets_its_copy() -> None:
+    hand = Hand()
+    for _ in range(3):
+        hand.whole_pass()
+        assert not hand.passes.is_damaged()
+    hand.passes.end_session()
+    hand.passes.begin_session()
+    for zone in range(limits.ZONES):
+        hand.passes.set_opened(zone, zone % 4)
+        assert hand.passes.opened[zone] ^ hand.passes._inverted[zone] == 0xFF
 
 
 def test_a_pass_without_a_stroke_stays_open_and_is_not_opened_twice() -> None:
@@ -256,7 +379,13 @@ def test_a_pass_taken_back_has_a_whole_gap_again() -> None:
 
 
 @pytest.mark.parametrize(
-    "closed_by", [passes.CLOSED_BY_TIME, passes.CLOSED_BY_CRYSTALS, passes.CLOSED_BY_FAULT]
+    "closed_by",
+    [
+        passes.CLOSED_BY_TIME,
+        passes.CLOSED_BY_CRYSTALS,
+        passes.CLOSED_BY_DOSE,
+        passes.CLOSED_BY_FAULT,
+    ],
 )
 def test_what_a_budget_or_a_fault_closed_stays_closed(closed_by: int) -> None:
     hand = Hand()

@@ -17,7 +17,8 @@ EARLY_PA = 17.0
 
 
 def protection_of(settings: Settings | None = None) -> Protection:
-    return Protection(settings or bench_settings())
+    settings = settings or bench_settings()
+    return Protection(settings, settings.hard_limit_pa)
 
 
 class Judge:
@@ -25,19 +26,26 @@ class Judge:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or bench_settings()
-        self.protection = Protection(self.settings)
+        self.protection = protection_of(self.settings)
         self.turns = 0
 
     def tick(
-        self, a_pa: float = 0.0, b_pa: float | None = None, level: int = 0, **fields: int
+        self,
+        a_pa: float = 0.0,
+        b_pa: float | None = None,
+        level: int = 0,
+        is_safe: int = 0,
+        **fields: int,
     ) -> int:
         """One tick; returns the fault."""
         readings = readings_at(self.settings, a_pa, b_pa)
         self.turns += 1
         readings.main_turns = self.turns
+        if self.turns % 7 == 0:  # no converter gives the same count for ever
+            readings.sensor_supply_raw -= 1
         for name, value in fields.items():
             setattr(readings, name, value)
-        self.protection.step(readings, level)
+        self.protection.step(readings, level, is_safe)
         fault: int = self.protection.fault
         return fault
 
@@ -92,6 +100,17 @@ def test_a_lower_hard_limit_is_used() -> None:
     judge = Judge(bench_settings(hard_limit_pa=30_000))
     for _ in range(10):
         assert judge.tick(29_900) == faults.NONE
+
+
+def test_the_hard_limit_is_the_one_it_is_made_with() -> None:
+    # The proof makes a second one, with a lower limit and nothing else changed.
+    settings = bench_settings()
+    protection = Protection(settings, 12_000)
+    found = []
+    for vacuum_pa in (11_900, 11_900, 12_000, 12_000):
+        protection.step(readings_at(settings, vacuum_pa), 0, 0)
+        found.append(protection.fault)
+    assert found == [faults.NONE] * 3 + [faults.OVER_VACUUM]
 
 
 def test_the_hard_trip_does_not_wait_for_the_median_nor_use_the_trim() -> None:
@@ -212,7 +231,7 @@ def test_the_soft_limit_of_each_level(level: int) -> None:
     set_pa = limits.LEVEL_VACUUM_PA[level - 1]
     limit_pa = set_pa + soft_margin_pa(settings, set_pa)
     judge = Judge(settings)
-    for _ in range(300):
+    for _ in range(200):
         judge.tick(limit_pa - EARLY_PA, level=level)
     assert judge.protection.soft_ms == 0
     assert judge.protection.takes_suction == 0
@@ -307,6 +326,106 @@ def test_a_main_loop_that_turns_just_in_time() -> None:
     assert judge.protection.silence_ms == 0
 
 
+# Readings that are out of date --------------------------------------------------------
+
+
+def counts_at_rest() -> dict[str, int]:
+    readings = readings_at(bench_settings())
+    return {name: getattr(readings, name) for name in (*CHANNELS, "sensor_supply_raw")}
+
+
+def test_counts_that_stand_still_are_frozen_after_half_a_second() -> None:
+    judge = Judge()
+    still = counts_at_rest()
+    for _ in range(3):
+        # From the tick in which one of them last changed.
+        judge.tick(**(still | {"vacuum_a_raw": still["vacuum_a_raw"] + 1}))
+        for _ in range(500 // 5):
+            assert judge.tick(**still) == faults.NONE
+    assert judge.tick(**still) == faults.READINGS_FROZEN
+
+
+@pytest.mark.parametrize("moving", [*CHANNELS, "sensor_supply_raw"])
+def test_one_count_that_moves_by_one_is_enough(moving: str) -> None:
+    # A sensor at rest may well repeat itself; the converter never does on all.
+    judge = Judge()
+    still = counts_at_rest()
+    for n in range(1_000):
+        fields = still | {moving: still[moving] - (n // 50) % 2}
+        assert judge.tick(**fields) == faults.NONE
+
+
+def test_what_is_frozen_is_found_with_the_pump_running() -> None:
+    # 30 kPa for ever would otherwise be held on skin without anyone looking.
+    judge = Judge()
+    counts = readings_at(judge.settings, 27_000)
+    frozen = {name: getattr(counts, name) for name in (*CHANNELS, "sensor_supply_raw")}
+    found = [judge.tick(level=6, **frozen) for _ in range(101)]
+    assert found == [faults.NONE] * 100 + [faults.READINGS_FROZEN]
+
+
+# A vent that does not release ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", "ab")
+def test_vacuum_that_stays_with_safe_outputs_is_a_failed_vent(channel: str) -> None:
+    stays = {f"{channel}_pa": limits.VENTED_PA + 2 * EARLY_PA}
+    gone = {f"{channel}_pa": limits.VENTED_PA - 2 * EARLY_PA}
+    fields = {"a_pa": 1_500.0, "b_pa": 1_500.0}
+    ticks = limits.VENTED_MS // 5
+    judge = Judge()
+    for _ in range(3):
+        for _ in range(ticks):
+            assert judge.tick(**(fields | stays), is_safe=1) == faults.NONE  # type: ignore[arg-type]
+        assert judge.tick(**(fields | gone), is_safe=1) == faults.NONE  # type: ignore[arg-type]
+    for _ in range(ticks):
+        assert judge.tick(**(fields | stays), is_safe=1) == faults.NONE  # type: ignore[arg-type]
+    assert judge.tick(**(fields | stays), is_safe=1) == faults.VENT_FAILED  # type: ignore[arg-type]
+
+
+def test_vacuum_with_the_pump_on_says_nothing_about_the_vent() -> None:
+    judge = Judge()
+    for _ in range(1_000):
+        assert judge.tick(27_000, level=6) == faults.NONE
+    # Nor does what was there before the outputs went safe.
+    for _ in range(limits.VENTED_MS // 5):
+        assert judge.tick(27_000, is_safe=1) == faults.NONE
+    assert judge.tick(27_000, level=6) == faults.NONE
+    assert judge.tick(27_000, is_safe=1) == faults.NONE
+
+
+def test_a_line_that_is_vented_in_time_is_no_fault() -> None:
+    # 40 kPa with a time constant of 0.2 s: below 5 kPa after 0.42 s.
+    judge = Judge()
+    vacuum_pa = 40_000.0
+    for _ in range(1_000):
+        assert judge.tick(vacuum_pa, is_safe=1) == faults.NONE
+        vacuum_pa *= 1 - 5 / 200
+
+
+# Memory, and what the main loop found -------------------------------------------------
+
+
+@pytest.mark.parametrize("channel", "ab")
+@pytest.mark.parametrize("bit", range(16))
+@pytest.mark.parametrize("attribute", ["_hard_ratio", "_hard_check"])
+def test_a_flipped_bit_of_a_trip_threshold_is_found_in_the_next_tick(
+    attribute: str, bit: int, channel: str
+) -> None:
+    judge = Judge()
+    assert judge.tick(27_000, level=6) == faults.NONE
+    guard = getattr(judge.protection, channel)
+    setattr(guard, attribute, getattr(guard, attribute) ^ 1 << bit)
+    assert judge.tick(27_000, level=6) == faults.MEMORY
+
+
+@pytest.mark.parametrize("fault", [row[0] for row in faults.CATALOGUE[1:]])
+def test_a_fault_that_the_main_loop_tells_is_latched(fault: int) -> None:
+    judge = Judge()
+    assert judge.tick(main_fault=fault) == fault
+    assert judge.tick() == fault
+
+
 def _supply_is_bad(protection: Protection, readings: Readings) -> None:
     protection.supply_score = 2
     readings.sensor_supply_raw = 0
@@ -351,6 +470,35 @@ def _silence(protection: Protection, readings: Readings) -> None:
     protection.silence_ms = 250
 
 
+def _sum_of_counts(readings: Readings) -> int:
+    total: int = readings.vacuum_a_raw + readings.vacuum_b_raw + readings.sensor_supply_raw
+    return total
+
+
+def _frozen(protection: Protection, readings: Readings) -> None:
+    protection.frozen_ms = 495
+    protection._raw_sum = _sum_of_counts(readings)
+
+
+def _vent(protection: Protection, readings: Readings) -> None:
+    protection.vented_ms = limits.VENTED_MS
+    rest, pulled = readings_at(bench_settings()), readings_at(bench_settings(), 6_000)
+    if all(getattr(readings, name) >= getattr(rest, name) for name in CHANNELS):
+        for name in CHANNELS:
+            if getattr(readings, name) == getattr(rest, name):
+                setattr(readings, name, getattr(pulled, name))
+    if protection.frozen_ms:
+        protection._raw_sum = _sum_of_counts(readings)
+
+
+def _memory(protection: Protection, readings: Readings) -> None:
+    protection.b._hard_check ^= 1
+
+
+def _main(protection: Protection, readings: Readings) -> None:
+    readings.main_fault = faults.BAROMETER
+
+
 # In the order of protection's docstring: nearest to the cause first.
 CAUSES: list[tuple[int, Callable[[Protection, Readings], None]]] = [
     (faults.SENSOR_SUPPLY, _supply_is_bad),
@@ -361,6 +509,10 @@ CAUSES: list[tuple[int, Callable[[Protection, Readings], None]]] = [
     (faults.SENSOR_DISAGREEMENT, _disagreement),
     (faults.TICK_OVERRUN, _late),
     (faults.MAIN_LOOP_SILENT, _silence),
+    (faults.READINGS_FROZEN, _frozen),
+    (faults.VENT_FAILED, _vent),
+    (faults.MEMORY, _memory),
+    (faults.BAROMETER, _main),
 ]
 
 
@@ -371,7 +523,7 @@ def test_of_two_causes_in_one_tick_the_nearer_is_latched(first: int, also: int) 
     readings = readings_at(bench_settings())
     for place in sorted({first, also}):
         CAUSES[place][1](protection, readings)
-    protection.step(readings, 1)
+    protection.step(readings, 1, 1)
     assert protection.fault == CAUSES[min(first, also)][0]
 
 
@@ -380,7 +532,7 @@ def test_each_cause_alone_is_that_cause() -> None:
         protection = protection_of()
         readings = readings_at(bench_settings())
         cause(protection, readings)
-        protection.step(readings, 1)
+        protection.step(readings, 1, 1)
         assert protection.fault == fault
 
 
@@ -427,6 +579,7 @@ def test_clear_forgets_and_what_is_still_there_comes_back() -> None:
         ({"b_pa": 10_000}, 20),
         ({"dt_ms": 31}, 2),
         ({"main_turns": 0}, 51),
+        ({"a_pa": 6_000, "b_pa": 6_000, "is_safe": 1}, 101),
     ],
 )
 def test_after_clear_a_time_starts_from_nothing(bad: dict[str, int], ticks: int) -> None:
@@ -435,6 +588,16 @@ def test_after_clear_a_time_starts_from_nothing(bad: dict[str, int], ticks: int)
         found = [judge.tick(**bad) for _ in range(ticks)]
         assert found[-1] != faults.NONE
         assert found[:-1] == [faults.NONE] * (ticks - 1)
+        judge.protection.clear()
+
+
+def test_after_clear_frozen_counts_have_their_whole_time_again() -> None:
+    judge = Judge()
+    still = counts_at_rest()
+    judge.tick(**still)
+    for _ in range(3):
+        found = [judge.tick(**still) for _ in range(100)]
+        assert found == [faults.NONE] * 99 + [faults.READINGS_FROZEN]
         judge.protection.clear()
 
 
@@ -447,6 +610,9 @@ def test_after_clear_a_time_starts_from_nothing(bad: dict[str, int], ticks: int)
         {"dt_ms": 100},
         {"main_turns": 0},
         {"a_pa": 50_000},
+        {"a_pa": 6_000, "is_safe": 1},
+        counts_at_rest(),
+        {"main_fault": faults.MEMORY},
     ],
 )
 def test_what_was_bad_for_long_is_forgotten_soon(bad: dict[str, int]) -> None:

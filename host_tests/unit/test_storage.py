@@ -9,19 +9,26 @@ from hypothesis import strategies as st
 
 from firmware import faults, limits, storage
 from firmware.controller import Controller
-from hal.contract import COMMAND_ACKNOWLEDGE, COMMAND_END, COMMAND_SELECT_ZONE
+from hal.contract import (
+    COMMAND_ACKNOWLEDGE,
+    COMMAND_END,
+    COMMAND_REPAIRED,
+    COMMAND_SELECT_ZONE,
+)
 from hal.mock import MockStorage
 from host_tests.bench import RELEASE_MS, Bench, bench_settings, zone_of
 
 ALL_SPENT = [limits.PASSES_PER_ZONE] * limits.ZONES
 
 
-def controller_of(record: bytes = b"") -> Controller:
-    return Controller(bench_settings(), record)
+def controller_of(record: bytes = b"", in_service: int = 0) -> Controller:
+    return Controller(bench_settings(), record, in_service)
 
 
 def encoded(controller: Controller) -> bytes:
-    return storage.encode(controller.passes, controller.treatment, controller.protocol_mark)
+    return storage.encode(
+        controller.passes, controller.treatment, controller.pump_rest, controller.protocol_mark
+    )
 
 
 def is_refused(controller: Controller) -> bool:
@@ -33,8 +40,8 @@ def a_record() -> bytes:
     """Of a session with passes in two zones and a minute spent."""
     controller = controller_of()
     controller.passes.begin_session()
-    controller.passes.opened[0] = 2
-    controller.passes.opened[15] = 1
+    controller.passes.set_opened(0, 2)
+    controller.passes.set_opened(15, 1)
     controller.passes.sequence = 300
     controller.treatment.session_ms = 61_234
     return encoded(controller)
@@ -46,19 +53,40 @@ def a_record() -> bytes:
     session=st.integers(0, 2**30 - 1),
     is_open=st.integers(0, 1),
     session_ms=st.integers(0, limits.SESSION_MS + 1_000),
+    pump_on_ms=st.integers(0, limits.PUMP_ON_MS + 250),
+    kept_fault=st.sampled_from([row[0] for row in faults.CATALOGUE]),
+    crystals_mg=st.lists(st.integers(0, limits.DOSE_MG + 2), min_size=16, max_size=16),
 )
 def test_what_is_kept_comes_back(
-    opened: list[int], sequence: int, session: int, is_open: int, session_ms: int
+    opened: list[int],
+    sequence: int,
+    session: int,
+    is_open: int,
+    session_ms: int,
+    pump_on_ms: int,
+    kept_fault: int,
+    crystals_mg: list[int],
 ) -> None:
     before = controller_of()
-    before.passes.opened[:] = bytes(opened)
+    for zone, count in enumerate(opened):
+        before.passes.set_opened(zone, count)
+    before.passes.zone_crystals_mg[:] = crystals_mg
+    before.pump_rest.on_ms = pump_on_ms
+    before.treatment.kept_fault = kept_fault
     before.passes.sequence = sequence
     before.passes.session = session
     before.passes.session_is_open = is_open
     before.treatment.session_ms = session_ms
     after = controller_of(encoded(before))
-    assert after.protection.fault == faults.NONE
+    assert after.protection.fault == kept_fault
+    assert after.treatment.kept_fault == kept_fault
     assert list(after.passes.opened) == opened
+    for zone in range(limits.ZONES):
+        assert after.passes.opened[zone] ^ after.passes._inverted[zone] == 0xFF
+        # Never less than was given, so that a restart adds nothing to a dose.
+        more_mg = after.passes.zone_crystals_mg[zone] - crystals_mg[zone]
+        assert 0 <= more_mg < 500
+    assert after.pump_rest.on_ms == pump_on_ms // 1000 * 1000
     assert after.passes.sequence == sequence
     assert after.passes.session == session
     assert after.passes.session_is_open == is_open
@@ -119,10 +147,115 @@ def test_random_bytes_spend_all_passes(record: bytes) -> None:
 
 def test_a_count_beyond_the_limit_is_the_limit() -> None:
     mark = controller_of().protocol_mark
-    body = struct.pack("<HIBH16sI", 1, 1, 1, 0, bytes([255] * 16), mark)
+    body = struct.pack(
+        "<HIBHHB16s16sI", 1, 1, 1, 0, 0, 0, bytes([255] * 16), bytes([255] * 16), mark
+    )
     controller = controller_of(body + struct.pack("<I", crc32(body)))
     assert controller.protection.fault == faults.NONE
     assert list(controller.passes.opened) == ALL_SPENT
+    assert not controller.passes.is_damaged()
+
+
+def test_a_restart_after_a_restart_adds_no_crystals() -> None:
+    # They are rounded up once, not at each start.
+    controller = controller_of()
+    controller.passes.begin_session()
+    controller.passes.zone_crystals_mg[0] = 1_201
+    record = encoded(controller)
+    for _ in range(20):
+        record = encoded(controller_of(record))
+    assert controller_of(record).passes.zone_crystals_mg[0] == 1_500
+
+
+def test_crystals_beyond_what_the_record_can_hold_are_kept_at_its_most() -> None:
+    controller = controller_of()
+    controller.passes.zone_crystals_mg[3] = 10**6
+    kept_mg = controller_of(encoded(controller)).passes.zone_crystals_mg[3]
+    assert kept_mg >= limits.DOSE_MG
+
+
+def test_a_spent_dose_survives_a_restart() -> None:
+    controller = controller_of()
+    controller.passes.begin_session()
+    zone = bench_settings().zones[0]
+    controller.passes.zone_crystals_mg[0] = zone.dose_mg
+    assert not controller_of(encoded(controller)).passes.may_open()
+
+
+# A fault that only SERVICE may clear ------------------------------------------------
+
+
+SERVICE_FAULTS = [row[0] for row in faults.CATALOGUE if row[3] == faults.EXIT_SERVICE]
+
+
+def vent_failed() -> Bench:
+    """Off the skin, with safe outputs, and vacuum still there."""
+    bench = Bench()
+    bench.to_skin()
+    bench.run(500)
+    bench.footswitch = 0
+    bench.vacuum_pa = 20_000.0
+    bench.run_until(lambda: bench.state == "FAULT", 1_000)
+    assert bench.fault == faults.VENT_FAILED
+    return bench
+
+
+def test_a_service_fault_outlives_every_restart() -> None:
+    bench = vent_failed()
+    bench.vacuum_pa = None
+    bench.on_skin = False
+    bench.run_until(bench.is_committed)
+    for _ in range(3):
+        bench.power_on()
+        bench.run(1_000)
+        bench.tick(COMMAND_ACKNOWLEDGE)
+        bench.run(1_000)
+        assert (bench.state, bench.fault) == ("FAULT", faults.VENT_FAILED)
+        assert bench.board.is_safe()
+
+
+def test_repaired_in_service_the_device_starts_again() -> None:
+    bench = vent_failed()
+    bench.vacuum_pa = None
+    bench.on_skin = False
+    bench.run_until(bench.is_committed)
+    bench.power_on(in_service=1)
+    bench.run(500)
+    assert (bench.state, bench.fault) == ("SERVICE", faults.NONE)
+    # Looked at and left as it was: still out of use.
+    bench.power_on()
+    bench.run(500)
+    assert bench.fault == faults.VENT_FAILED
+    bench.power_on(in_service=1)
+    bench.run(500)
+    bench.tick(COMMAND_REPAIRED)
+    bench.run_until(bench.is_committed)
+    bench.power_on()
+    bench.to_standby()
+
+
+@pytest.mark.parametrize("fault", SERVICE_FAULTS)
+def test_a_kept_fault_is_not_hidden_by_counts_of_another_protocol(fault: int) -> None:
+    before = controller_of(a_record())
+    before.treatment.kept_fault = fault
+    after = Controller(bench_settings([zone_of("neck")]), encoded(before), 0)
+    assert after.protection.fault == fault
+    assert list(after.passes.opened) == ALL_SPENT
+
+
+@pytest.mark.parametrize("record", [b"\xa5" * 30, a_record()[:-1]])
+def test_service_opens_with_a_record_that_cannot_be_used(record: bytes) -> None:
+    assert controller_of(record, in_service=1).protection.fault == faults.NONE
+
+
+def test_the_time_of_the_pump_survives_a_restart() -> None:
+    # Switching off and on is no rest.
+    bench = Bench()
+    bench.to_ready()
+    bench.controller.pump_rest.on_ms = limits.PUMP_ON_MS - 10_000
+    bench.press()
+    bench.power_on()
+    assert bench.controller.pump_rest.on_ms >= limits.PUMP_ON_MS - 11_000
 
 
 def test_a_session_longer_than_the_record_can_hold_is_kept_at_its_most() -> None:
@@ -133,7 +266,7 @@ def test_a_session_longer_than_the_record_can_hold_is_kept_at_its_most() -> None
 
 
 def another_protocol(*names: str) -> Controller:
-    return Controller(bench_settings([zone_of(name) for name in names]), a_record())
+    return Controller(bench_settings([zone_of(name) for name in names]), a_record(), 0)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +288,7 @@ def test_a_protocol_with_the_same_zones_goes_on() -> None:
 def test_a_session_that_was_ended_leaves_nothing_to_another_protocol() -> None:
     before = controller_of(a_record())
     before.passes.end_session()
-    after = Controller(bench_settings([zone_of("neck")]), encoded(before))
+    after = Controller(bench_settings([zone_of("neck")]), encoded(before), 0)
     assert after.protection.fault == faults.NONE
     after.passes.begin_session()
     assert after.passes.may_open()

@@ -170,6 +170,28 @@ def simulate(
     raise typer.Exit(batch.exit_code(outcomes))
 
 
+@app.command()
+def faults(
+    code: Annotated[
+        str | None,
+        typer.Argument(help="A fault's code or number. Default: all.", show_default=False),
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Tell what a fault means and what to do about it, step by step."""
+    from emery import fault_list
+
+    try:
+        rows = fault_list.everything() if code is None else [fault_list.find(code)]
+    except fault_list.NoSuchFault as error:
+        _refuse(str(error))
+    if as_json:
+        _write(json.dumps(fault_list.document(rows), indent=1) + "\n")
+    else:
+        _write(fault_list.table() if code is None else fault_list.page(rows[0]))
+
+
 @config_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A board or protocol TOML file.")],

@@ -79,7 +79,12 @@ def _board_lines(board: Board) -> list[str]:
 
 
 def _protocol_lines(protocol: Protocol) -> list[str]:
-    rows = [["zone", "vacuum", *(row.key for row in ZONE_ROWS)]]
+    # "pass_time" on two lines, or the widest protocol would not fit.
+    heads = [row.key.rpartition("_") for row in ZONE_ROWS]
+    rows = [
+        ["", "", *(head[0] for head in heads)],
+        ["zone", "vacuum", *(head[2] for head in heads)],
+    ]
     for zone in protocol.zones:
         vacuum = quantity.text(LEVEL_VACUUM_PA[zone.level - 1], "Pa")
         fields = [quantity.text(getattr(zone, row.name), row.unit) for row in ZONE_ROWS]
@@ -92,9 +97,12 @@ def _protocol_lines(protocol: Protocol) -> list[str]:
     for row in rows:
         cells = [row[0].ljust(widths[0])]
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join(cells))
+        gap = "  " if sum(widths) + 2 * (len(widths) - 1) <= COLUMNS else " "
+        lines.append(gap.join(cells).rstrip())
     on_skin_ms = sum(zone.passes * zone.pass_time_ms for zone in protocol.zones)
-    crystals_mg = sum(zone.passes * zone.pass_crystals_mg for zone in protocol.zones)
+    crystals_mg = sum(
+        min(zone.passes * zone.pass_crystals_mg, zone.dose_mg) for zone in protocol.zones
+    )
     bytes_compiled = compiled_length(len(protocol.zones))
     lines += [
         "",

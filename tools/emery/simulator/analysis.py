@@ -75,6 +75,7 @@ class Figures:
     zones: list[ZoneFigures]
     faults: list[FaultFigures] = field(default_factory=list)
     peak_pa: int = 0
+    cap_peak_pa: int = 0
     off_skin_mg_min_ms: int = 0
     suction_without_pass_ms: int = 0
     crystals_without_contact_ms: int = 0
@@ -97,7 +98,11 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
         skin_pa, set_pa, pump, feed, crystals, vent, contact = row[:7]
         on_skin, zone, number, state, reason, fault, footswitch = row[7:]
         figure = figures.zones[zone]
-        if skin_pa > figure.peak_pa:
+        # On its cap, or in SERVICE, the tip holds no skin.
+        is_bench = state in (treatment.PROOF, treatment.SERVICE)
+        if is_bench:
+            figures.cap_peak_pa = max(figures.cap_peak_pa, skin_pa)
+        elif skin_pa > figure.peak_pa:
             figure.peak_pa = skin_pa
         if on_skin and state == treatment.TREATING:
             figure.on_skin_ms += tick_ms
@@ -122,7 +127,7 @@ def measure(trace: Trace, settings: Settings, events: list[tuple[Any, ...]]) -> 
             else:
                 figures.off_skin_mg_min_ms += crystals * tick_ms
         if pump or feed or vent != VENT_OPEN:
-            if not number:
+            if not number and not is_bench:
                 figures.suction_without_pass_ms += tick_ms
             if feed and not contact:
                 figures.crystals_without_contact_ms += tick_ms

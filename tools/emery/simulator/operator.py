@@ -12,6 +12,7 @@ Plain MicroPython with integers; `step` is called each tick.
 
 from firmware import treatment
 from hal.contract import (
+    COMMAND_CLIENT,
     COMMAND_ACKNOWLEDGE,
     COMMAND_CONFIRM,
     COMMAND_END,
@@ -81,6 +82,7 @@ class Operator:
         self._pass_is_made = False  # the pass under way has touched the skin
         self._worked = False  # there was suction since the footswitch was pressed
         self._patience = 0
+        self._seen_proof = False
 
     def __getattr__(self, name: str) -> int:
         raise AttributeError(name)
@@ -93,6 +95,12 @@ class Operator:
                 self._wait_ms = self.hold_on_ms if self.on_skin else self.reaction_ms
         if state == treatment.TREATING and self.footswitch:
             self._treat(zone, dt_ms)
+        elif state == treatment.PROOF and self.footswitch:
+            pass
+        elif self._seen_proof and state != treatment.PROOF:
+            self._seen_proof = False
+            self.footswitch = 0
+            self.on_skin = 0
         elif self._wait_ms > 0:
             self._wait_ms -= dt_ms
         elif self.on_skin:
@@ -150,8 +158,15 @@ class Operator:
         if state == treatment.STANDBY:
             self._confirmed = 0
             self._ask(COMMAND_START, 0)
+        elif state == treatment.PROOF:
+            self.on_skin = 1
+            self.footswitch = 1
+            self._seen_proof = True
         elif state == treatment.CHECKLIST:
-            if self._confirmed < len(_CHECKLIST):
+            if self._confirmed == len(_CHECKLIST):
+                self._confirmed += 1
+                self._ask(COMMAND_CLIENT, 2)
+            elif self._confirmed < len(_CHECKLIST):
                 self._ask(COMMAND_CONFIRM, _CHECKLIST[self._confirmed])
                 self._confirmed += 1
                 self._wait_ms = 3 * self.reaction_ms

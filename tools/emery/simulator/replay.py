@@ -40,7 +40,7 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
 
 def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-untyped-def]
     """The same in pieces: a generator that returns what `replay` does."""
-    controller = Controller(decode(settings), pass_record)
+    controller = Controller(decode(settings), pass_record, 0)
     readings = Readings()
     outputs = Outputs()
     snapshot = bytearray(state.size(controller.parts))
@@ -54,8 +54,8 @@ def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-unty
             break
         fields = struct.unpack_from(black_box.RECORD_FORM, record, 0)
         black_box.fill_readings(fields, readings)
-        command = fields[10]
-        argument = fields[11]
+        command = fields[12]
+        argument = fields[13]
         heap_lock()
         try:
             controller.step(readings, command, argument, outputs)

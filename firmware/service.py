@@ -1,0 +1,66 @@
+"""SERVICE: one output at a time, briefly, for whoever repairs the device.
+
+It is entered by a restart alone, and left by one; the footswitch does nothing
+in it. An output that is asked for runs for two seconds, with less pump than a
+treatment uses and never above 30 kPa, and goes back to safe by itself; asking
+for another one stops it. The pump needs the vent closed, or it would move
+nothing but air.
+"""
+
+from firmware import limits
+from firmware.sensing import Sensing
+from hal.contract import (
+    COMMAND_CLOSE_VENT,
+    COMMAND_RUN_FEED,
+    COMMAND_RUN_PUMP,
+    VENT_CLOSED,
+    VENT_OPEN,
+)
+
+
+class Service:
+    """What SERVICE wants of the outputs now."""
+
+    STATE = ("pump_permille", "feed_permille", "vent", "left_ms")
+
+    def __init__(self) -> None:
+        self.left_ms = 0
+        self.rest()
+
+    def rest(self) -> None:
+        """Want nothing."""
+        self.pump_permille = 0
+        self.feed_permille = 0
+        self.vent = VENT_OPEN
+
+    def step(self, command: int, argument: int, sensing: Sensing, dt_ms: int) -> None:
+        """One tick in SERVICE."""
+        if command == COMMAND_RUN_PUMP:
+            self.rest()
+            self.pump_permille = _percent(argument, limits.SERVICE_PUMP_PERMILLE)
+            self.vent = VENT_CLOSED
+            self.left_ms = limits.SERVICE_RUN_MS
+        elif command == COMMAND_RUN_FEED:
+            self.rest()
+            self.feed_permille = _percent(argument, limits.SERVICE_FEED_PERMILLE)
+            self.left_ms = limits.SERVICE_RUN_MS
+        elif command == COMMAND_CLOSE_VENT:
+            self.rest()
+            self.vent = VENT_CLOSED
+            self.left_ms = limits.SERVICE_RUN_MS
+        elif self.left_ms > 0:
+            self.left_ms -= dt_ms
+        if (
+            self.left_ms <= 0
+            or sensing.a.vacuum_pa > limits.SERVICE_VACUUM_PA
+            or sensing.b.vacuum_pa > limits.SERVICE_VACUUM_PA
+        ):
+            self.left_ms = 0
+            self.rest()
+
+
+def _percent(argument: int, highest_permille: int) -> int:
+    permille = argument * 10
+    if permille < 0:
+        return 0
+    return permille if permille < highest_permille else highest_permille

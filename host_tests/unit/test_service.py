@@ -1,0 +1,288 @@
+"""SERVICE: one output at a time, briefly, little, and by a restart alone."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware import faults, limits
+from firmware.treatment import STATES
+from hal.contract import (
+    COMMAND_ACKNOWLEDGE,
+    COMMAND_CLOSE_VENT,
+    COMMAND_END,
+    COMMAND_NONE,
+    COMMAND_REPAIRED,
+    COMMAND_RESTART,
+    COMMAND_RUN_FEED,
+    COMMAND_RUN_PUMP,
+    COMMAND_SELECT_ZONE,
+    COMMAND_SERVICE,
+    COMMAND_START,
+    FULL_PERMILLE,
+    SWITCH_PRESSED,
+    SWITCH_RELEASED,
+    VENT_CLOSED,
+    VENT_OPEN,
+)
+from host_tests.bench import RELEASE_MS, Bench
+
+TICK_MS = 5
+OUTPUT_COMMANDS = (COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT)
+KEPT = [row[0] for row in faults.CATALOGUE if row[3] == faults.EXIT_SERVICE]
+
+
+def in_service(bench: Bench | None = None) -> Bench:
+    bench = bench or Bench()
+    bench.power_on(in_service=1)
+    bench.tick()
+    assert bench.state == "SERVICE"
+    return bench
+
+
+def kept(fault: int) -> Bench:
+    """A device that has found a fault that only service may clear."""
+    bench = Bench()
+    bench.to_standby()
+    bench.controller.protection.latch(fault)
+    bench.run(100)
+    return bench
+
+
+def restarted(bench: Bench) -> Bench:
+    """The restart that the firmware has asked its board for."""
+    bench.run(20)
+    into_service = bench.board.restarts[0]
+    assert bench.board.is_safe()
+    bench.power_on(into_service)
+    bench.run(20)
+    return bench
+
+
+@pytest.mark.parametrize("command", [COMMAND_NONE, *range(1, 18)])
+def test_nothing_but_a_restart_leads_into_it_or_out_of_it(command: int) -> None:
+    bench = in_service()
+    for argument in (0, 1, 2, 4, 7, 255):
+        bench.tick(command, argument)
+        bench.run(1_000)
+        assert bench.state == "SERVICE"
+    other = Bench()
+    other.to_standby()
+    other.tick(command, 1)
+    other.run(1_000)
+    assert other.state != "SERVICE"
+
+
+def test_it_is_asked_for_in_standby_and_left_by_a_restart() -> None:
+    bench = Bench()
+    bench.to_standby()
+    bench.tick(COMMAND_SERVICE)
+    assert restarted(bench).state == "SERVICE"
+    bench.tick(COMMAND_RESTART)
+    assert restarted(bench).state == "SELF_TEST"
+
+
+def test_a_restart_waits_for_safe_outputs() -> None:
+    bench = in_service()
+    bench.tick(COMMAND_RUN_FEED, 50)
+    bench.tick(COMMAND_RESTART)
+    assert bench.board.is_safe()
+    assert restarted(bench).state == "SELF_TEST"
+
+
+@pytest.mark.parametrize(
+    ("command", "pump", "feed", "vent"),
+    [
+        (COMMAND_RUN_PUMP, 500, 0, VENT_CLOSED),
+        (COMMAND_RUN_FEED, 0, 500, VENT_OPEN),
+        (COMMAND_CLOSE_VENT, 0, 0, VENT_CLOSED),
+    ],
+)
+def test_an_output_runs_for_two_seconds(command: int, pump: int, feed: int, vent: int) -> None:
+    bench = in_service()
+    bench.vacuum_pa = 0.0  # the hose is off
+    bench.tick(command, 50)
+    for _ in range(limits.SERVICE_RUN_MS // TICK_MS):
+        board = bench.board
+        assert (board.pump_permille, board.feed_permille, board.vent) == (pump, feed, vent)
+        bench.tick()
+    assert bench.board.is_safe()
+    bench.run(1_000)
+    assert bench.board.is_safe()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((*OUTPUT_COMMANDS, COMMAND_NONE, COMMAND_START, COMMAND_RESTART)),
+            st.sampled_from((0, 1, 30, 59, 60, 61, 100, 200, 255)),
+            st.integers(0, 500),
+            st.sampled_from((SWITCH_RELEASED, SWITCH_PRESSED)),
+        ),
+        max_size=12,
+    )
+)
+def test_one_output_at_a_time_within_its_bounds(steps: list[tuple[int, int, int, int]]) -> None:
+    bench = in_service()
+    on_ms = 0
+
+    def look(bench: Bench) -> None:
+        nonlocal on_ms
+        outputs = bench.app.outputs
+        assert not (outputs.pump_permille and outputs.feed_permille)
+        assert outputs.pump_permille <= limits.SERVICE_PUMP_PERMILLE < FULL_PERMILLE
+        assert outputs.feed_permille <= limits.SERVICE_FEED_PERMILLE
+        if outputs.feed_permille:
+            assert outputs.vent == VENT_OPEN
+        on_ms = 0 if outputs.are_safe() or bench.app.command in OUTPUT_COMMANDS else on_ms + 5
+        assert on_ms <= limits.SERVICE_RUN_MS
+        assert bench.state == "SERVICE"
+
+    bench.after_tick = look
+    for command, argument, ticks, foot in steps:
+        bench.footswitch = foot
+        bench.tick(command, argument)
+        for _ in range(ticks):
+            bench.tick()
+
+
+def test_asking_for_one_stops_the_other() -> None:
+    bench = in_service()
+    bench.tick(COMMAND_RUN_PUMP, 60)
+    bench.tick(COMMAND_RUN_FEED, 100)
+    assert (bench.board.pump_permille, bench.board.feed_permille) == (0, 1000)
+    bench.tick(COMMAND_RUN_PUMP, 60)
+    assert (bench.board.pump_permille, bench.board.feed_permille) == (600, 0)
+
+
+@pytest.mark.parametrize("channel", ["a", "b"])
+def test_the_vacuum_has_a_bound_of_its_own(channel: str) -> None:
+    bench = in_service()
+    bench.tick(COMMAND_RUN_PUMP, 60)
+    high, low = limits.SERVICE_VACUUM_PA + 500.0, limits.SERVICE_VACUUM_PA - 3_000.0
+    bench.vacuum_pa, bench.vacuum_b_pa = (high, low) if channel == "a" else (low, high)
+    bench.run(15)
+    assert bench.board.is_safe()
+    bench.vacuum_pa = bench.vacuum_b_pa = 0.0
+    bench.run(500)
+    assert bench.board.is_safe()  # and does not come back by itself
+
+
+def test_the_pump_on_a_closed_tip_stays_below_the_bound() -> None:
+    bench = in_service()
+    bench.tick(COMMAND_RUN_PUMP, 60)
+    highest = 0.0
+    for _ in range(600):
+        bench.tick()
+        highest = max(highest, bench.capped_pa)
+    assert 25_000 < highest < 32_000
+    assert bench.board.is_safe()
+
+
+def test_the_footswitch_is_dead() -> None:
+    bench = in_service()
+    for _ in range(5):
+        bench.footswitch = SWITCH_RELEASED
+        bench.run(RELEASE_MS)
+        bench.footswitch = SWITCH_PRESSED
+        bench.run(1_000)
+        assert (bench.state, bench.board.is_safe()) == ("SERVICE", True)
+    bench.run(limits.FOOTSWITCH_HELD_MS + 1_000)  # a brick on it is no fault here
+    assert (bench.state, bench.fault) == ("SERVICE", faults.NONE)
+
+
+@pytest.mark.parametrize("command", OUTPUT_COMMANDS)
+def test_a_fault_takes_every_output_and_the_technician_stays(command: int) -> None:
+    bench = in_service()
+    bench.board.inject("vacuum_a_open")  # the sensor that is to be replaced
+    bench.run(50)
+    assert (bench.state, bench.fault) == ("SERVICE", faults.SENSOR_A_RANGE)
+    bench.tick(command, 50)
+    bench.run(100)
+    assert bench.board.is_safe()
+    bench.board.clear("vacuum_a_open")
+    bench.run(50)
+    bench.tick(COMMAND_ACKNOWLEDGE)
+    bench.run(50)
+    assert bench.fault == faults.NONE
+    bench.tick(command, 50)
+    assert not bench.board.is_safe()
+
+
+def test_a_fault_during_a_run_ends_it() -> None:
+    bench = in_service()
+    bench.tick(COMMAND_RUN_PUMP, 60)
+    bench.board.inject("vacuum_b_short")
+    bench.run(10)
+    assert bench.board.is_safe()
+
+
+def test_nothing_in_service_begins_or_ends_a_session() -> None:
+    bench = Bench()
+    bench.to_treating()
+    bench.footswitch = SWITCH_RELEASED
+    bench.run(100)
+    in_service(bench)
+    before = (bench.storage.record, list(bench.controller.passes.opened))
+    for command in (COMMAND_START, COMMAND_END, COMMAND_SELECT_ZONE, COMMAND_REPAIRED):
+        bench.tick(command, 1)
+        bench.run(100)
+    assert (bench.storage.record, list(bench.controller.passes.opened)) == before
+
+
+# Kept faults ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", KEPT)
+def test_a_kept_fault_survives_power_loss_and_every_command_but_one(fault: int) -> None:
+    bench = kept(fault)
+    for command in range(18):
+        if command != COMMAND_SERVICE:
+            bench.tick(command, 1)
+            bench.run(50)
+            assert (bench.state, bench.fault) == ("FAULT", fault)
+    for _ in range(3):
+        bench.power_on()
+        bench.run(2_000)
+        assert (bench.state, bench.fault) == ("FAULT", fault)
+        assert bench.board.is_safe()
+        bench.tick(COMMAND_ACKNOWLEDGE)
+        bench.run(100)
+        assert bench.state == "FAULT"
+    bench.tick(COMMAND_SERVICE)
+    assert restarted(bench).state == "SERVICE"
+    for command in range(18):
+        if command not in (COMMAND_REPAIRED, COMMAND_RESTART):
+            bench.tick(command, 1)
+            bench.run(50)
+    assert bench.controller.treatment.kept_fault == fault
+    bench.tick(COMMAND_RESTART)  # nothing was repaired
+    assert restarted(bench).fault == fault
+    bench.tick(COMMAND_SERVICE)
+    restarted(bench)
+    bench.tick(COMMAND_REPAIRED)
+    bench.tick(COMMAND_RESTART)
+    assert restarted(bench).state == "SELF_TEST"
+    bench.to_standby()
+    bench.power_on()
+    bench.to_standby()
+
+
+def test_repaired_is_not_said_outside_service() -> None:
+    for name in STATES:
+        bench = kept(faults.PUMP_STUCK)
+        bench.controller.treatment.state = STATES.index(name)
+        if name != "SERVICE":
+            bench.tick(COMMAND_REPAIRED)
+            bench.tick()
+            assert bench.controller.treatment.kept_fault == faults.PUMP_STUCK
+
+
+def test_a_power_cut_before_repaired_is_recorded_forgets_nothing() -> None:
+    bench = kept(faults.VENT_FAILED)
+    bench.tick(COMMAND_SERVICE)
+    restarted(bench)
+    bench.main_loop_runs = False
+    bench.tick(COMMAND_REPAIRED)
+    bench.power_on()
+    bench.run(100)
+    assert (bench.state, bench.fault) == ("FAULT", faults.VENT_FAILED)
