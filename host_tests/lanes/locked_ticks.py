@@ -7,9 +7,9 @@ locked, which also finds an intermediate that is no small integer; and with the
 heap free and its use compared, which finds an exception raised and caught,
 because those pass the lock.
 
-A case, little-endian: u16 length of the settings (0: those of the case before),
-u16 length of the state, u16 number of ticks, u16 1 if each tick starts from
-that state afresh; settings, state, ticks as black-box records.
+The file, little-endian: u16 length of the settings, settings, cases. A case: u16
+length of the state, u16 number of ticks, u16 1 if each tick starts from that
+state afresh; state, ticks as black-box records.
 """
 
 import gc
@@ -23,7 +23,7 @@ from firmware import black_box, state
 from firmware.app import App
 from hal.contract import Board, Storage
 
-HEAD = "<HHHH"
+HEAD = "<HHH"
 # A black box that has run for 31 days wraps in these ticks.
 OLD_TICKS = 0x1FFFFFFF - 8
 # A record is readings, command, argument and a decision of seven numbers.
@@ -104,22 +104,17 @@ def play(app, board, keyframe, afresh, count, file, is_locked):  # type: ignore[
 def steps(path: str):  # type: ignore[no-untyped-def]
     """Play all cases. Prints what is wrong, by number of the case, and a sum
     over the state at the end of each case."""
-    board = Given()
-    app = None
     wrong = []
     crc = 0
     case = 0
     with open(path, "rb") as file:
+        board = Given()
+        app = App(board, file.read(struct.unpack("<H", file.read(2))[0]))
         while True:
-            head = file.read(8)
-            if len(head) < 8:
+            head = file.read(struct.calcsize(HEAD))
+            if not head:
                 break
-            settings_bytes, state_bytes, count, afresh = struct.unpack(HEAD, head)
-            if settings_bytes:
-                app = None  # a board has no room for two
-                gc.collect()
-                yield
-                app = App(board, file.read(settings_bytes))
+            state_bytes, count, afresh = struct.unpack(HEAD, head)
             keyframe = file.read(state_bytes)
             start = file.tell()
             for is_locked in (True, False):

@@ -259,23 +259,26 @@ def with_levels(settings: Settings) -> Settings:
 # The proof --------------------------------------------------------------------
 
 
-def prove(cases: tuple[Case, ...], tree: Path, lane: str, folder: Path) -> list[str]:
-    """Take the ticks of all cases on a lane. What is wrong, if anything."""
+def prove(cases: Iterable[Case], tree: Path, lane: str, folder: Path) -> list[str]:
+    """Take the ticks of all cases on a lane, those of one settings after the
+    other. What is wrong, if anything."""
     shutil.copy(locked_ticks.__file__, tree / "locked_ticks.py")
     file = folder / "cases.bin"
-    last = b""
-    with file.open("wb") as out:
-        for case in cases:
-            settings = b"" if case.settings == last else case.settings
-            last = case.settings
-            sizes = (len(settings), len(case.keyframe), len(case.records), case.is_afresh)
-            out.write(struct.pack(locked_ticks.HEAD, *sizes) + settings + case.keyframe)
-            out.write(b"".join(case.records))
-    answer: dict[str, Any] = json.loads(lanes.far_end(tree, lane, "locked_ticks", file))
-    assert answer["cases"] == len(cases)
-    ends_here = reduce(lambda crc, case: crc32(case.end, crc), cases, 0)
-    assert answer["wrong"] or answer["crc"] == ends_here
-    return [f"{cases[number].name}: {problem}" for number, problem in answer["wrong"]]
+    found = []
+    for settings, group in itertools.groupby(cases, lambda case: case.settings):
+        played = list(group)
+        with file.open("wb") as out:
+            out.write(struct.pack("<H", len(settings)) + settings)
+            for case in played:
+                sizes = (len(case.keyframe), len(case.records), case.is_afresh)
+                out.write(struct.pack(locked_ticks.HEAD, *sizes) + case.keyframe)
+                out.write(b"".join(case.records))
+        answer: dict[str, Any] = json.loads(lanes.far_end(tree, lane, "locked_ticks", file))
+        assert answer["cases"] == len(played)
+        ends_here = reduce(lambda crc, case: crc32(case.end, crc), played, 0)
+        assert answer["wrong"] or answer["crc"] == ends_here
+        found += [f"{played[number].name}: {problem}" for number, problem in answer["wrong"]]
+    return found
 
 
 def test_every_pair_is_reached_or_has_a_reason_not_to_be() -> None:
