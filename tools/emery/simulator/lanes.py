@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from emery import slot
+from emery.device_source import device_source
 from emery.simulator import loop
 
 HEAP_KIB = 176
@@ -119,12 +120,15 @@ def build_slot(folder: Path) -> None:
     for source, place in sources:
         target = (folder / place).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
+        text = folder / "source.py"
+        text.write_text(device_source(source, place.as_posix()), encoding="utf-8")
         done = subprocess.run(
-            [compiler, "-o", str(target), "-s", str(place), str(source)],
+            [compiler, "-o", str(target), "-s", str(place), str(text)],
             capture_output=True,
             text=True,
             check=False,
         )
+        text.unlink()
         if done.returncode:
             raise LaneFailed(f"mpy-cross refused {source.name}: {done.stderr.strip()}")
 
