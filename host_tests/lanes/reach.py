@@ -26,7 +26,6 @@ from hal.contract import (
     COMMAND_START,
     COUNTER_MASK,
     DT_HIGHEST_MS,
-    RAW_FULL_SCALE,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
 )
@@ -37,7 +36,6 @@ from host_tests.bench import (
     RELEASE_MS,
     Bench,
     bench_settings,
-    supply_raw,
     zone_of,
 )
 
