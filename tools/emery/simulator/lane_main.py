@@ -1,17 +1,16 @@
 """One job under MicroPython: the far end of `emery.simulator.lanes`.
 
-Started with two arguments: a job as JSON, and a file. A simulation writes its
-trace there; a replay reads its records from there. Progress goes to stderr a
-line at a time, the result to stdout as one line of JSON.
+A simulation writes its trace to the file; a replay reads its records from
+there. The result goes to stdout as one line of JSON.
 """
 
 import gc
 import json
-import sys
 
 
-def main(job_path: str, file_path: str) -> None:
-    """Run the job of the first file with the second."""
+def steps(job_path: str, file_path: str):  # type: ignore[no-untyped-def]
+    """Run the job of the first file with the second, in pieces: yields the
+    share done, or None where nobody knows it."""
     with open(job_path) as file:
         job = json.load(file)
     for key in ("settings", "record"):
@@ -19,18 +18,15 @@ def main(job_path: str, file_path: str) -> None:
     # Only what the job needs is loaded: a replay has the heap of a board, of
     # which the black box then wants one long piece.
     if job["kind"] == "replay":
-        from emery.simulator.replay import replay
+        from emery.simulator import replay
 
         gc.collect()
         with open(file_path, "rb") as records:
-            facts = replay(job["settings"], job["record"], records)
+            facts = yield from replay.steps(job["settings"], job["record"], records)
     else:
-        from emery.simulator.loop import run
+        from emery.simulator import loop
 
         gc.collect()
         with open(file_path, "wb") as trace:
-            facts = run(job, trace.write, lambda share: print(share, file=sys.stderr))
+            facts = yield from loop.steps(job, trace.write)
     print(json.dumps(facts))
-
-
-main(sys.argv[1], sys.argv[2])
