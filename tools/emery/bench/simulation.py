@@ -1,7 +1,6 @@
 """Group `simulate`: how fast a treatment runs here, and that every interpreter
 computes the same one."""
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,9 +26,10 @@ def measure(seed: int, progress: Callable[[float], None]) -> dict[str, Figure]:
     for number in range(_TIMES):
         speeds.append(_speed(seed))
         progress(0.8 * (number + 1) / _TIMES)
+    # The best: whatever else the machine does only ever makes it slower.
     return {
         "simulate.sim_s_per_wall_s": Figure(
-            round(statistics.median(speeds), 1),
+            round(max(speeds), 1),
             quoted=dict(_PVP),
             detail={"runs": [round(speed, 1) for speed in speeds]},
         ),
