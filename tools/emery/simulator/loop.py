@@ -77,8 +77,7 @@ class World:
         self._gap_ms = 0  # what is left of a commit
         self._record = bytearray(black_box.RECORD_BYTES)
         self.power_on()
-        self._state = [0] * state.size(self.app.controller.parts)
-        self._snapshot = bytearray(4 * len(self._state))
+        self._snapshot = bytearray(state.size(self.app.controller.parts))
 
     def power_on(self) -> None:
         """A fresh board and a fresh app; only the storage remembers."""
@@ -132,8 +131,7 @@ class World:
             keep_record(record)
         crc = crc32(record, self.crc)
         if ticks % self._state_every == 0:
-            state.save(controller.parts, self._state)
-            state.pack(self._state, self._snapshot)
+            state.save(controller.parts, self._snapshot)
             crc = crc32(self._snapshot, crc)
         self.crc = crc
         if ticks % self._turn_ticks == 0:
