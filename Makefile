@@ -20,6 +20,10 @@ DEVICE_CODE := firmware hal $(wildcard $(foreach name,noise plant sensors operat
 STUBS := $(VENV)/micropython-stubs
 STUBS_PACKAGE := micropython-rp2-rpi_pico-stubs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# MicroPython for the 32-bit lane; npm checks it against the sum in the lock file.
+WEBASSEMBLY := tools/emery/simulator/webassembly/package.json \
+	tools/emery/simulator/webassembly/package-lock.json
+NODE_FOLDER := $(VENV)/node
 
 .DEFAULT_GOAL := help
 .PHONY: help simulate bench test test-long guards check lint types format constraints clean distclean
@@ -66,7 +70,7 @@ constraints: ## take the newest versions that pyproject.toml allows into constra
 	@rm -rf build/newest
 	@$(PYTHON) -m venv build/newest
 	@build/newest/bin/python -m pip --disable-pip-version-check install -qq \
-		-e '.[dev]' $(STUBS_PACKAGE)
+		-e '.[dev,node]' $(STUBS_PACKAGE)
 	@{ grep '^#' constraints.txt; build/newest/bin/python -m pip freeze --exclude-editable; } \
 		> build/constraints.txt
 	@rm -rf build/newest
@@ -74,7 +78,7 @@ constraints: ## take the newest versions that pyproject.toml allows into constra
 
 # The environment is made again from nothing whenever what it depends on has
 # changed, so that it never holds a package that nobody asked for.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt $(WEBASSEMBLY)
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "make: there is no $(PYTHON). Install Python 3.11 or later, or name it:" \
 			"make PYTHON=python3.13" >&2; exit 2; }
@@ -89,6 +93,12 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) install -qq -c constraints.txt hatchling
 	@$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
 	@$(PIP) install -qq -c constraints.txt --target $(STUBS) $(STUBS_PACKAGE)
+	@command -v npm > /dev/null || $(PIP) install -qq -c constraints.txt --no-build-isolation \
+		-e '.[node]' || true
+	@mkdir $(NODE_FOLDER) && cp $(WEBASSEMBLY) $(NODE_FOLDER)
+	@PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix $(NODE_FOLDER) --ignore-scripts --silent || \
+		echo "make: MicroPython for the 32-bit lane could not be installed by npm; its tests are" \
+			"skipped. Once npm works: make distclean, and again." >&2
 	@touch $(READY)
 
 clean: ## remove build/

@@ -49,6 +49,7 @@ class Lane(StrEnum):
 
     CPYTHON = "cpython"
     MICROPYTHON = "micropython"
+    WEBASSEMBLY = "webassembly"
 
 
 def main() -> NoReturn:

@@ -4,6 +4,7 @@ computes the same one."""
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -50,20 +51,21 @@ def _on_cpython(settings: bytes, records: bytes) -> dict[str, object]:
     return replay(settings, b"", BytesIO(records))
 
 
-def _on_micropython(settings: bytes, records: bytes) -> dict[str, object]:
+def _on_micropython(lane: str, settings: bytes, records: bytes) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="emery-bench-") as folder:
         tree = Path(folder) / "slot"
         lanes.build_slot(tree)
         file = Path(folder) / "records.bin"
         file.write_bytes(records)
-        return lanes.replay(tree, settings, b"", file)
+        return lanes.replay(tree, lane, settings, b"", file)
 
 
 # Every lane replays the same recording: ticks, and a CRC over inputs, outputs and
 # the full state of every tick. A new lane is one more row.
 LANES = (
     ("CPython", _on_cpython),
-    ("MicroPython unix", _on_micropython),
+    ("MicroPython unix, 64-bit", partial(_on_micropython, "micropython")),
+    ("MicroPython WebAssembly, 32-bit", partial(_on_micropython, "webassembly")),
 )
 
 

@@ -1,20 +1,18 @@
 """One job under MicroPython: the far end of `emery.simulator.lanes`.
 
-Started with two arguments: a job as JSON, and a file. A simulation writes its
-trace there; a replay reads its records from there. Progress goes to stderr a
-line at a time, the result to stdout as one line of JSON.
+A simulation writes its trace to the file; a replay reads its records from
+there. The result goes to stdout as one line of JSON.
 """
 
 import gc
 import json
-import sys
 
-from emery.simulator.loop import run
-from emery.simulator.replay import replay
+from emery.simulator import loop, replay
 
 
-def main(job_path: str, file_path: str) -> None:
-    """Run the job of the first file with the second."""
+def steps(job_path: str, file_path: str):  # type: ignore[no-untyped-def]
+    """Run the job of the first file with the second, in pieces: yields the
+    share done, or None where nobody knows it."""
     with open(job_path) as file:
         job = json.load(file)
     for key in ("settings", "record"):
@@ -22,11 +20,8 @@ def main(job_path: str, file_path: str) -> None:
     gc.collect()  # the black box needs one long piece of a heap in use
     if job["kind"] == "replay":
         with open(file_path, "rb") as records:
-            facts = replay(job["settings"], job["record"], records)
+            facts = yield from replay.steps(job["settings"], job["record"], records)
     else:
         with open(file_path, "wb") as trace:
-            facts = run(job, trace.write, lambda share: print(share, file=sys.stderr))
+            facts = yield from loop.steps(job, trace.write)
     print(json.dumps(facts))
-
-
-main(sys.argv[1], sys.argv[2])

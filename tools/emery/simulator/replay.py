@@ -21,6 +21,8 @@ from firmware.controller import Controller
 from firmware.settings import decode
 from hal.contract import Outputs, Readings
 
+_TICKS_AT_ONCE = 1000  # what one step reads is free again after it
+
 
 def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignore[no-untyped-def]
     """Replay the records of an open binary file to its end.
@@ -28,6 +30,16 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
     Returns ticks, crc, and first_difference: the number of the first tick
     whose decision came out otherwise, -1 for none.
     """
+    work = steps(settings, pass_record, records)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-untyped-def]
+    """The same in pieces: a generator that returns what `replay` does."""
     controller = Controller(decode(settings), pass_record)
     readings = Readings()
     outputs = Outputs()
@@ -45,8 +57,11 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
         command = fields[10]
         argument = fields[11]
         heap_lock()
-        controller.step(readings, command, argument, outputs)
-        heap_unlock()
+        try:
+            controller.step(readings, command, argument, outputs)
+        finally:
+            # Nothing can tell an error while the heap is locked.
+            heap_unlock()
         black_box.write_record(
             again, 0, readings, command, argument, outputs, controller.treatment,
             controller.protection.fault,
@@ -56,4 +71,6 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
         if first_difference < 0 and again != record:
             first_difference = ticks
         ticks += 1
+        if ticks % _TICKS_AT_ONCE == 0:
+            yield
     return {"ticks": ticks, "crc": crc, "first_difference": first_difference}
