@@ -1,4 +1,32 @@
-"""Vacuum regulator: set vacuum to pump drive."""
+"""Vacuum regulator: set vacuum to pump drive, as fast as the pump allows.
+
+The pump's speed follows its drive with a lag, so the vacuum coasts on after the
+drive is cut. The fastest rise is full drive until that coast would end at the
+set vacuum, then none, then what holds it. On sealed skin
+
+    rate = rise * (speed - hold speed at this vacuum) * what the pump has left
+
+where the speed is worked out from the drives given, `hold` is a straight line
+between its values at level 1 and level 10, and `rise`, the vacuum that full
+speed makes, is learnt: while the pump spins up, by what the vacuum did over
+what the pump pushed for it, both seen through the same low-pass, so that
+neither lags behind the other. Once the pump runs at full speed, and near the
+set vacuum, what `hold` gets wrong is learnt as a share of it.
+
+    SEARCH  the tip is open: drive from which a sealing tip coasts to less than
+            the set vacuum, and nothing is learnt. An integral that went on would
+            slam the next contact (a simulated plain PI reached 22 kPa for 10)
+    RISE    full drive; back to SEARCH if the vacuum does not follow
+    BRAKE   no drive, until the speed is down to what holds the set vacuum
+    HOLD    hold + gain * error, seen ahead by the rate, and the integral
+
+Suction begins with RISE: the pump stands still, and if the tip is open, that is
+plain before the pump is fast enough to matter.
+
+Every product is below 2^30: vacuums are bounded here, speeds are at most 1000
+permille (64,000 in 1/64), rates at most 6400 in 1/16 Pa/ms; the largest product
+of each kind is noted where it is made.
+"""
 
 from micropython import const
 
@@ -8,71 +36,112 @@ from hal.contract import FULL_PERMILLE
 
 _LOW_PA = limits.LEVEL_VACUUM_PA[0]
 _HIGH_PA = limits.LEVEL_VACUUM_PA[9]
+_SPAN_PA = _HIGH_PA - _LOW_PA
 
-SEARCH = const(0)
-RISE = const(1)
-BRAKE = const(2)
-HOLD = const(3)
+_SEARCH = const(0)
+_RISE = const(1)
+_BRAKE = const(2)
+_HOLD = const(3)
 
+# What a sensor or a late tick may say beyond these is not worth following.
 _READ_LOW_PA = const(-5_000)
 _READ_HIGH_PA = const(65_000)
 _DT_HIGHEST_MS = const(50)
-_BITS = const(6)  # speeds in 1/64 permille
-_RATE_MS = const(40)
-_SEEN_MS = const(8)  # lag of the sensor's tube and filter
-_WANE_PA = const(80_000)  # the pump's flow is gone at this vacuum
 
-_RISE_FIRST = const(150 * 16)
-_RISE_LOW = const(15 * 16)
-_RISE_HIGH = const(400 * 16)
+# Speeds are kept in 1/64 permille, vacuums that moved in 1/16 Pa, rates and the
+# rise in 1/16 Pa/ms.
+_SPEED_BITS = const(6)
+_PA_BITS = const(4)
+# What moved and what was pushed is looked at over this time: long enough for the
+# ADC's noise, short beside the pump's lag of 0.15 s. [E]
+_LATELY_MS = const(40)
+_MOVED_HIGHEST = const(600_000)
+# The sensor's tube and filter lag by 5 to 10 ms; the median adds a tick. [E]
+_SEEN_MS = const(8)
+# Vacuum at which the pump has nothing left: 0.8 of the air pressure at sea level. [E]
+_NOTHING_LEFT_PA = const(80_000)
+_LEFT_LEAST = const(150)
 
-_LEARN_MS = const(3_000)  # permille ms of prior
+# Vacuum gained at full speed, 1/16 Pa/ms. 80 Pa/ms is 30 L/min on 0.65 L; a new
+# pump on 0.2 L makes 250, a worn one on 1.2 L in the mountains 26. The first
+# guess is high, which errs towards a slow search. [E]
+_RISE_LOWEST = const(20 << 4)
+_RISE_FIRST = const(150 << 4)
+_RISE_HIGHEST = const(400 << 4)
+# The rise learnt so far weighs as much as this push, in permille ms. [E]
+_RISE_WEIGHT = const(10_000)
+# It is learnt while the pump is this many times faster than it needs to hold,
+# and the hold above this speed. [E]
+_FASTER = const(3)
+_FULL_SPEED = const(900)
+# The hold is learnt within this time of the rise, and corrected by at most these
+# shares, in ppm. [E]
+_HOLD_MS = const(300)
+_HOLD_LOWEST = const(-500_000)
+_HOLD_HIGHEST = const(1_000_000)
+_HOLD_SPEED_LEAST = const(20)
 
-_SEALED_PA = const(1_000)
-_SEALED_RATE = const(6 * 16)
+# An open tip shows 0.7 kPa at full drive; a sealing one shows more, and rises. [E]
+_SEALING_PA = const(1_000)
+_SEALING_RATE = const(6 << 4)
 _OPEN_PA = const(1_200)
-_RISE_LEAST = const(26 * 16)
-_TOO_EARLY_PA = const(700)
+# The slowest plant makes this of full speed; half of it is enough to go on with
+# full drive, once so much could have been seen. [E]
+_EXPECTED_RATE = const(26 << 4)
+_EXPECTED_FIRST_PA = const(700)
+# What the search leaves between coast and set vacuum, and how long a sealing
+# tip rises at the search's speed besides the coast. [E]
+_SEARCH_SPARE_PA = const(2_000)
+_SEARCH_MS = const(25)
 
-_TARGET_PA = const(200)
-_AGAIN_PA = const(800)
-
-_MICRO = const(1_000_000)
+# The coast may end this far above the set vacuum: an early brake costs more. [E]
+_OVER_PA = const(150)
+# Within this of the set vacuum HOLD does without full drive; if a braked rise
+# would end this far below, the brake was early. [E]
+_NEAR_PA = const(2_000)
+_SHORT_PA = const(800)
+# Least lead of HOLD, for the lag of the pump. [E]
+_LEAD_MS = const(60)
 
 
 class VacuumRegulator:
     """The regulator; `drive_permille` is its wish, 0..1000."""
 
     STATE = (
-        "drive_permille", "phase", "integral_micro", "rise_16",
-        "_speed", "_speed_seen", "_vacuum_pa", "_moved", "_pushed", "_expected",
+        "drive_permille",
+        "phase",
+        "hold_ppm",
+        "rise",
+        "_speed",
+        "_speed_seen",
+        "_vacuum_pa",
+        "_moved",
+        "_pushed",
+        "_expected",
     )
 
     def __init__(self, settings: Settings) -> None:
-        self._hold_low = settings.hold_low_permille
-        self._hold_high = settings.hold_high_permille
+        start = settings.pump_start_permille
+        self._start = start
+        self._range = FULL_PERMILLE - start
+        self._lag_ms = settings.pump_lag_ms
+        # Speeds that hold level 1 and level 10.
+        self._low = (settings.hold_low_permille - start) * FULL_PERMILLE // self._range
+        high = (settings.hold_high_permille - start) * FULL_PERMILLE // self._range
+        self._slope = high - self._low
         self._gain = settings.gain_permille_per_kpa
-        self._integral_gain = settings.integral_permille_per_kpa_s
+        self._integral = settings.integral_permille_per_kpa_s
         self._search = settings.search_permille
-        self._start = 110
-        self._lag_ms = 150
         self.drive_permille = 0
-        self.phase = SEARCH
-        self.integral_micro = 0
-        self.rise_16 = _RISE_FIRST
-        self._speed = 0
-        self._speed_seen = 0
-        self._vacuum_pa = 0
-        self._moved = 0
-        self._pushed = 0
-        self._expected = 0
-
-    def _hold(self, vacuum_pa: int) -> int:
-        hold = self._hold_low + (self._hold_high - self._hold_low) * (vacuum_pa - _LOW_PA) // (
-            _HIGH_PA - _LOW_PA
-        )
-        hold += hold * (self.integral_micro >> 10) // 1000
-        return hold
+        self.phase = _RISE
+        self.hold_ppm = 0  # what the hold needs more than the settings say
+        self.rise = _RISE_FIRST
+        self._speed = 0  # of the pump
+        self._speed_seen = 0  # the speed that made the vacuum now read
+        self._vacuum_pa = 0  # of the tick before
+        self._moved = 0  # what the vacuum did lately
+        self._pushed = 0  # what the pump pushed lately, in permille ms
+        self._expected = 0  # what the slowest plant would show by now, in 1/16 Pa
 
     def step(self, set_pa: int, vacuum_pa: int, on_skin: int, dt_ms: int) -> None:
         """One tick; `set_pa` 0 means no suction."""
@@ -82,120 +151,183 @@ class VacuumRegulator:
             vacuum_pa = _READ_HIGH_PA
         if dt_ms > _DT_HIGHEST_MS:
             dt_ms = _DT_HIGHEST_MS
-        start = self._start
-        per = FULL_PERMILLE - start
-        # the pump
-        target = self.drive_permille - start
-        target = (target * FULL_PERMILLE << _BITS) // per if target > 0 else 0
-        speed = self._speed
-        speed += (target - speed) * dt_ms * 2 // (2 * self._lag_ms + dt_ms)
-        self._speed = speed
-        seen = self._speed_seen
-        seen += (speed - seen) * dt_ms // (_SEEN_MS + 2 * dt_ms)
-        self._speed_seen = seen
-        speed >>= _BITS
-        seen >>= _BITS
-
-        hold_here = (self._hold(vacuum_pa) - start) * FULL_PERMILLE // per
-        if hold_here < 0:
-            hold_here = 0
-        left = FULL_PERMILLE - vacuum_pa * 1000 // _WANE_PA
-        if left < 100:
-            left = 100
-        keep = _RATE_MS + dt_ms
-        moved = (self._moved + (vacuum_pa - self._vacuum_pa << 4)) * _RATE_MS // keep
-        self._moved = moved
-        self._vacuum_pa = vacuum_pa
-        pushed = (self._pushed + (seen - hold_here) * left // 1000 * dt_ms) * _RATE_MS // keep
-        self._pushed = pushed
-        phase = self.phase
-        rise = self.rise_16
-        if phase == RISE and seen > 2 * hold_here and pushed > 0 and moved > 0:
-            most = moved if moved < 1_000_000 else 1_000_000
-            learnt = (most * 1000 + rise * _LEARN_MS) // (pushed + _LEARN_MS)
-            if learnt < _RISE_LOW:
-                learnt = _RISE_LOW
-            elif learnt > _RISE_HIGH:
-                learnt = _RISE_HIGH
-            rise = learnt
-            self.rise_16 = rise
-
+        rate = self._follow(vacuum_pa, set_pa, dt_ms)
         if set_pa == 0:
             self.drive_permille = 0
-            self.phase = HOLD
+            self.phase = _RISE
             self._expected = 0
-            self._fresh = 1
             return
 
-        push = (speed - hold_here) * left // 1000
-        rate = (moved + rise * (_RATE_MS * push - pushed) // 1000) // _RATE_MS
-        here = rise * left // 1000
-        if rate > here:
-            rate = here
-        now_pa = vacuum_pa + (rate * (_SEEN_MS + dt_ms) >> 4)
-        # coast
+        # Where the vacuum is by now, and where it would go without drive. With
+        # p the push and s the speed, the coast is rate * lag * (1 - ln(s / (s - p))
+        # * (s - p) / p); 7 p / (14 s - 6 p) is that within 4 %.
+        speed = self._speed >> _SPEED_BITS
+        here = self.rise * self._left(vacuum_pa) // 1000
+        now_pa = vacuum_pa + (rate * (_SEEN_MS + dt_ms) >> _PA_BITS)
         coast_pa = 0
-        if rate > 0:
-            push = rate * 1000 // here
+        if rate > 0 and speed > 0:
+            push = rate * 1000 // here  # 6400 * 1000
             if push > speed:
                 push = speed
-            if speed > 0:
-                share = 7000 * push // (14 * speed - 6 * push)
-                coast_pa = (rate * self._lag_ms >> 4) * share // 1000
-        peak_pa = now_pa + coast_pa
+            share = 7_000 * push // (14 * speed - 6 * push)
+            coast_pa = (rate * self._lag_ms >> _PA_BITS) * share // 1000  # 160,000 * 875
+        short_pa = set_pa - now_pa - coast_pa
 
-        if getattr(self, "_fresh", 0):
-            self._fresh = 0
-            phase = RISE
-            self._expected = 0
-        if phase == SEARCH:
-            if on_skin or (vacuum_pa > _SEALED_PA and rate > _SEALED_RATE):
-                phase = RISE
-                self._expected = 0
-        elif phase != RISE:
-            if vacuum_pa < _OPEN_PA:
-                phase = SEARCH
-        else:
-            expected = self._expected + _RISE_LEAST * seen // 1000 * dt_ms
-            if expected > _OPEN_PA << 5:
-                expected = _OPEN_PA << 5
-            self._expected = expected
-            if expected > _TOO_EARLY_PA << 4 and vacuum_pa < expected >> 5:
-                phase = SEARCH
-        hold = self._hold(set_pa)
-        if phase == RISE:
-            if peak_pa >= set_pa + _TARGET_PA:
-                phase = BRAKE
-        if phase == BRAKE:
-            hold_speed = (hold - start) * FULL_PERMILLE // per
-            if speed <= hold_speed or rate <= 0:
-                phase = HOLD
-            elif peak_pa < set_pa - _AGAIN_PA:
-                phase = RISE
-        error_pa = set_pa - vacuum_pa
-        if phase == HOLD:
-            if set_pa - peak_pa > 3000:
-                phase = RISE
+        phase = self._next_phase(set_pa, vacuum_pa, on_skin, rate, short_pa, dt_ms)
         self.phase = phase
-        if phase == RISE:
-            drive = FULL_PERMILLE
-        elif phase == BRAKE:
-            drive = 0
-        elif phase == HOLD:
-            if on_skin and -2000 < error_pa < 2000:
-                self.integral_micro += self._integral_gain * error_pa * dt_ms * 2 // 1000
-            lead = coast_pa
-            lin = rate * 60 >> 4
-            if lin > lead or rate < 0:
-                lead = lin
-            ahead_pa = set_pa - now_pa - lead
-            drive = hold + self._gain * ahead_pa // 1000
+        if phase == _RISE:
+            self.drive_permille = FULL_PERMILLE
+            return
+        if phase == _BRAKE:
+            self.drive_permille = 0
+            return
+        if phase == _SEARCH:
+            # At this speed a sealing tip is felt, braked, and coasts for about
+            # two thirds of the lag.
+            spare_pa = set_pa - _SEARCH_SPARE_PA
+            speed = (spare_pa << _PA_BITS) * 1000 // (  # 63,000 * 16 * 1000
+                self.rise * (_SEARCH_MS + self._lag_ms * 2 // 3)
+            )
+            drive = self._start + self._range * speed // 1000
+            if drive > self._search:
+                drive = self._search
         else:
-            allowed = (set_pa - 2000) * 16 * 8 // rise  # permille
-            allowed = start + per * allowed // 1000
-            drive = allowed if allowed < self._search else self._search
+            line = self._line(set_pa)
+            error_pa = set_pa - vacuum_pa
+            if on_skin and -_NEAR_PA <= error_pa <= _NEAR_PA:
+                # Drive as a share of the hold's: 1000 * 2000 * 50.
+                self._correct(
+                    self._integral * error_pa * dt_ms // (self._range * line // 1000 + 1)
+                )
+            lead_pa = rate * _LEAD_MS >> _PA_BITS
+            if rate < 0 or lead_pa > coast_pa:
+                coast_pa = lead_pa
+            speed = line + line * (self.hold_ppm // 1000) // 1000
+            drive = self._start + self._range * speed // 1000
+            drive += self._gain * (set_pa - now_pa - coast_pa) // 1000
         if drive < 0:
             drive = 0
         elif drive > FULL_PERMILLE:
             drive = FULL_PERMILLE
         self.drive_permille = drive
+
+    def _line(self, vacuum_pa: int) -> int:
+        """Speed that the settings say holds this vacuum."""
+        line = self._low + self._slope * (vacuum_pa - _LOW_PA) // _SPAN_PA  # 1000 * 55,000
+        return line if line > _HOLD_SPEED_LEAST else _HOLD_SPEED_LEAST
+
+    def _left(self, vacuum_pa: int) -> int:
+        """Permille of its flow that the pump has left at this vacuum."""
+        left = 1000 - vacuum_pa * 1000 // _NOTHING_LEFT_PA
+        return left if left > _LEFT_LEAST else _LEFT_LEAST
+
+    def _correct(self, ppm: int) -> None:
+        ppm += self.hold_ppm
+        if ppm > _HOLD_HIGHEST:
+            ppm = _HOLD_HIGHEST
+        elif ppm < _HOLD_LOWEST:
+            ppm = _HOLD_LOWEST
+        self.hold_ppm = ppm
+
+    def _follow(self, vacuum_pa: int, set_pa: int, dt_ms: int) -> int:
+        """Follow pump and vacuum, learn from a rise; the rate by now."""
+        target = self.drive_permille - self._start
+        target = (target * 1000 << _SPEED_BITS) // self._range if target > 0 else 0
+        speed = self._speed
+        speed += (target - speed) * dt_ms * 2 // (2 * self._lag_ms + dt_ms)  # 64,000 * 100
+        self._speed = speed
+        seen = self._speed_seen
+        seen += (speed - seen) * dt_ms // (_SEEN_MS + 2 * dt_ms)
+        self._speed_seen = seen
+        speed >>= _SPEED_BITS
+        seen >>= _SPEED_BITS
+
+        line = self._line(vacuum_pa)
+        left = self._left(vacuum_pa)
+        hold = line + line * (self.hold_ppm // 1000) // 1000
+        if hold > 1000:
+            hold = 1000
+        keep_ms = _LATELY_MS + dt_ms
+        moved = self._moved + (vacuum_pa - self._vacuum_pa << _PA_BITS)
+        self._vacuum_pa = vacuum_pa
+        if moved > _MOVED_HIGHEST:
+            moved = _MOVED_HIGHEST
+        elif moved < -_MOVED_HIGHEST:
+            moved = -_MOVED_HIGHEST
+        moved = moved * _LATELY_MS // keep_ms  # 600,000 * 40
+        self._moved = moved
+        pushed = self._pushed + (seen - hold) * left // 1000 * dt_ms
+        pushed = pushed * _LATELY_MS // keep_ms  # 90,000 * 40
+        self._pushed = pushed
+
+        rise = self.rise
+        if set_pa and self.phase == _RISE and vacuum_pa > _SEALING_PA:
+            if seen > _FASTER * line:
+                if moved > 0 and pushed > 0:
+                    # 600,000 * 1000 + 6400 * 10,000
+                    rise = (moved * 1000 + rise * _RISE_WEIGHT) // (pushed + _RISE_WEIGHT)
+                    if rise < _RISE_LOWEST:
+                        rise = _RISE_LOWEST
+                    elif rise > _RISE_HIGHEST:
+                        rise = _RISE_HIGHEST
+                    self.rise = rise
+            elif seen > _FULL_SPEED and moved > -(_SEALING_RATE * _LATELY_MS):
+                # What was pushed and did not move went into holding.
+                held = pushed - moved * 1000 // (rise * left // 1000)
+                if held > 40_000:
+                    held = 40_000
+                elif held < -40_000:
+                    held = -40_000
+                # 40,000 * 50; then 167,000 * 1000
+                self._correct(held * dt_ms // (_LATELY_MS * _HOLD_MS // 1000) * 1000 // line)
+
+        # What moved lately, and what the push has changed since: 6400 * 80,000.
+        push = (speed - hold) * left // 1000
+        rate = (moved + rise * (_LATELY_MS * push - pushed) // 1000) // _LATELY_MS
+        return rate if rate < _RISE_HIGHEST else _RISE_HIGHEST
+
+    def _next_phase(
+        self, set_pa: int, vacuum_pa: int, on_skin: int, rate: int, short_pa: int, dt_ms: int
+    ) -> int:
+        """The phase of this tick; `short_pa` is what a coast from here would
+        leave below the set vacuum."""
+        phase = self.phase
+        if phase == _SEARCH:
+            if not (vacuum_pa > _SEALING_PA and rate > _SEALING_RATE) and not (
+                on_skin and rate > -_SEALING_RATE
+            ):
+                return _SEARCH
+            self._expected = 0
+            phase = _RISE
+        elif phase == _RISE:
+            expected = self._expected + (
+                _EXPECTED_RATE * (self._speed_seen >> _SPEED_BITS) // 1000 * dt_ms
+            )
+            if expected > _OPEN_PA << (_PA_BITS + 1):
+                expected = _OPEN_PA << (_PA_BITS + 1)
+            self._expected = expected
+            if expected > _EXPECTED_FIRST_PA << _PA_BITS and (
+                vacuum_pa < expected >> (_PA_BITS + 1)
+            ):
+                return _SEARCH
+        elif vacuum_pa < _OPEN_PA:
+            return _SEARCH
+        # Falling twice as fast as a sealed tip with the pump at rest: lifted.
+        # 2 * 1000 * 6400 * 40
+        if self._moved * 1000 < -_LATELY_MS * (2 * self._line(vacuum_pa) * self.rise
+                                               + 1000 * _SEALING_RATE):
+            return _SEARCH
+        if phase == _RISE:
+            return _BRAKE if short_pa <= -_OVER_PA else _RISE
+        if phase == _BRAKE:
+            if short_pa > _SHORT_PA:
+                return _RISE
+            line = self._line(set_pa)
+            if rate > 0 and self._speed >> _SPEED_BITS > line + line * (
+                self.hold_ppm // 1000
+            ) // 1000:
+                return _BRAKE
+            return _HOLD
+        if set_pa - vacuum_pa > _NEAR_PA and short_pa > _SHORT_PA:
+            return _RISE
+        return _HOLD
