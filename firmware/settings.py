@@ -113,7 +113,7 @@ SETTINGS = (
      "pump drive for each kPa of error"),
     ("integral_permille_per_kpa_s", "regulator", "permille/kPa/s", 0, 1_000, 200, TECHNICIAN,
      "pump drive gained each second for each kPa of error"),
-    ("search_permille", "regulator", "permille", 100, 700, 600, TECHNICIAN,
+    ("search_permille", "regulator", "permille", 100, 900, 800, TECHNICIAN,
      "largest pump drive while the tip is open"),
     ("full_flow_mg_min", "feed", "mg/min", 1_000, 40_000, limits.FLOW_MG_MIN, TECHNICIAN,
      "crystal flow with the valve fully open"),

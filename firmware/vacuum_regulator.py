@@ -78,20 +78,23 @@ _FULL_SPEED = const(900)
 # shares, in ppm. [E]
 _HOLD_MS = const(300)
 _HOLD_LOWEST = const(-500_000)
-_HOLD_HIGHEST = const(1_000_000)
+_HOLD_HIGHEST = const(1_500_000)
 _HOLD_SPEED_LEAST = const(20)
 
-# An open tip shows 0.7 kPa at full drive; a sealing one shows more, and rises. [E]
+# An open tip shows 0.7 kPa at full drive, one of 4 mm 1.7; a sealing one shows
+# more, and rises. [E]
 _SEALING_PA = const(1_000)
 _SEALING_RATE = const(6 << 4)
+_SEALED_PA = const(2_000)
 _OPEN_PA = const(1_200)
 # The slowest plant makes this of full speed; half of it is enough to go on with
 # full drive, once so much could have been seen. [E]
 _EXPECTED_RATE = const(26 << 4)
 _EXPECTED_FIRST_PA = const(700)
+_EXPECTED_LAST_PA = const(8_000)
 # What the search leaves between coast and set vacuum, and how long a sealing
 # tip rises at the search's speed besides the coast. [E]
-_SEARCH_SPARE_PA = const(2_000)
+_SEARCH_SPARE_PA = const(2_500)
 _SEARCH_MS = const(25)
 
 # The coast may end this far above the set vacuum: an early brake costs more. [E]
@@ -194,7 +197,9 @@ class VacuumRegulator:
         else:
             line = self._line(set_pa)
             error_pa = set_pa - vacuum_pa
-            if on_skin and -_NEAR_PA <= error_pa <= _NEAR_PA:
+            # A pump that gives all it has need not be asked for more.
+            can_give = error_pa < 0 or self.drive_permille < FULL_PERMILLE
+            if on_skin and can_give and -_NEAR_PA <= error_pa <= _NEAR_PA:
                 # Drive as a share of the hold's: 1000 * 2000 * 50.
                 self._correct(
                     self._integral * error_pa * dt_ms // (self._range * line // 1000 + 1)
@@ -293,9 +298,8 @@ class VacuumRegulator:
         leave below the set vacuum."""
         phase = self.phase
         if phase == _SEARCH:
-            if not (vacuum_pa > _SEALING_PA and rate > _SEALING_RATE) and not (
-                on_skin and rate > -_SEALING_RATE
-            ):
+            sealed = on_skin or vacuum_pa > _SEALED_PA
+            if vacuum_pa < _SEALING_PA or rate < (-_SEALING_RATE if sealed else _SEALING_RATE):
                 return _SEARCH
             self._expected = 0
             phase = _RISE
@@ -303,8 +307,8 @@ class VacuumRegulator:
             expected = self._expected + (
                 _EXPECTED_RATE * (self._speed_seen >> _SPEED_BITS) // 1000 * dt_ms
             )
-            if expected > _OPEN_PA << (_PA_BITS + 1):
-                expected = _OPEN_PA << (_PA_BITS + 1)
+            if expected > _EXPECTED_LAST_PA << _PA_BITS:
+                expected = _EXPECTED_LAST_PA << _PA_BITS
             self._expected = expected
             if expected > _EXPECTED_FIRST_PA << _PA_BITS and (
                 vacuum_pa < expected >> (_PA_BITS + 1)
