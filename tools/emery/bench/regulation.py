@@ -58,7 +58,7 @@ VARIED = (
 Progress = Callable[[float], None]
 
 
-class _Silence:
+class Silence:
     """No noise: the leak of the seal stays what it is."""
 
     def gauss(self) -> float:
@@ -154,10 +154,10 @@ class Emery:
 def run_case(
     controller: Emery, parameters: dict[str, float], set_pa: int, leak_noise: object = None,
     feed_permille: int = 0,
-) -> tuple[Figures, list[float]]:
-    """One case; the figures and the trace of true vacuums, one a tick."""
+) -> Figures:
+    """One case."""
     tick_s = controller.tick_ms * 0.001
-    plant = Plant(parameters, leak_noise or _Silence(), tick_s)
+    plant = Plant(parameters, leak_noise or Silence(), tick_s)
     trace: list[float] = []
     drive = controller.drive
     peaks = [0.0, 0.0, 0.0]
@@ -181,7 +181,7 @@ def run_case(
         steady_error_pa=abs(math.fsum(last) / len(last) - set_pa),
         ripple_pa=max(last) - min(last),
         recontact_pa=peaks[2] - set_pa,
-    ), trace
+    )
 
 
 def settle_s(trace: list[float], set_pa: float, tick_s: float) -> float:
