@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emery.bench.regulation import Emery, Silence, air_pressure_pa, run_case
+from emery.bench.references import Silence
+from emery.bench.regulation import Emery, air_pressure_pa, run_case
 from emery.simulator.plant import Plant
 from firmware.settings import soft_margin_pa
 from host_tests.bench import bench_settings

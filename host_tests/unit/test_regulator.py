@@ -221,6 +221,12 @@ def test_the_integral_works_near_the_set_vacuum_only() -> None:
         regulator = holding(20_000)
 
 
+def test_the_integral_works_on_skin_only() -> None:
+    regulator = holding(20_000)
+    run(regulator, 20_000, 19_000, 0, 1_000)
+    assert regulator.hold_ppm == 0
+
+
 @pytest.mark.parametrize(("error_pa", "end"), [(600, 1_500_000), (-600, -500_000)])
 def test_the_hold_is_corrected_within_bounds(error_pa: int, end: int) -> None:
     settings = bench_settings(integral_permille_per_kpa_s=1_000, gain_permille_per_kpa=10)

@@ -1,1 +1,5 @@
-"""Measurements of the project against what a user would take instead."""
+"""Everything measured in one run on one machine: `emery bench`.
+
+`keys` names the figures and their goals, `run` measures them group by group,
+`table` prints them, `baseline` says whether a change has made one worse.
+"""

@@ -7,25 +7,37 @@ vacuum at the skin, not what a sensor shows:
 
 - settle time: the last time outside +-2 kPa, over the time-optimal bound, which
   is when full drive enters that band on the same plant;
-- overshoot of the first contact, steady error (mean) and ripple (peak to peak)
-  over its last 3 s, and the peak above the set vacuum of the re-contact.
+- overshoot of the first contact, mean error and ripple (peak to peak) over its
+  last 3 s, and the peak above the set vacuum of the re-contact.
 
 Only cases that the plant can reach count: full drive must end 0.5 kPa or more
 above the set vacuum.
 
 Emery is measured as the device runs it: sensor models with lag, noise and the
-faults of the ADC, two channels trimmed as by the self-test, and Sensing,
+wide codes of the ADC, two channels trimmed as by the self-test, and Sensing,
 Contact and VacuumRegulator in the controller's order. The references see the
-true vacuum with a little noise (see `references`). The seal's leak is constant,
-unless a variant says that it wanders as it does in the simulator.
+true vacuum with a little noise (see `references`).
+
+The figures are for a seal whose leak is constant, without crystals, at a tick
+of 5 ms on an RP2040. The same on a tick of 10 ms with the ADC of an ESP32, with
+a leak that wanders as it does in the simulator (a third of it within 0.2 s, a
+disturbance that no pump with a lag of 0.15 s can follow), and with 10 g/min of
+crystals, is told in the detail of each figure.
+
+    measure(seed, progress) -> {"regulation.settle_ratio_worst": Figure, ...}
+
+has the six keys of the group `regulation`; a Figure's `references` has a value
+for each of `references.REFERENCES`, its `detail` one for each of VARIANTS.
 """
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from emery.bench import references
+from emery.bench.keys import Figure
+from emery.bench.references import Controller, Silence
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
@@ -43,11 +55,20 @@ RECONTACT_S = 6.0
 BAND_PA = 2_000
 STEADY_S = 3.0
 RATIO_LIMIT = 1.1
-REACH_MARGIN_PA = 500.0
+REACH_MARGIN_PA = 500
+_BOUND_STEP_S = 0.001
+_FEED_PERMILLE = 500  # 10 g/min on the modelled valve
+# The ESP32's ADC ends at 2450 mV: the sensors need a smaller divider.
+_ESP32_SETTINGS = (
+    ("tick_period_ms", 10),
+    ("vacuum_a_divider_permille", 480),
+    ("vacuum_b_divider_permille", 480),
+)
 
 # What varies: plant parameter, lowest, highest, whether evenly in the logarithm.
 # The altitude is in metres and stands for the parameter atmosphere_pa.
-VARIED = (
+Varied = tuple[str, float, float, bool]
+VARIED: tuple[Varied, ...] = (
     ("filter_load", 1.0, 4.0, False),
     ("seal_leak", 0.002, 0.03, True),
     ("altitude_m", 0.0, 2_000.0, False),
@@ -58,14 +79,35 @@ VARIED = (
 Progress = Callable[[float], None]
 
 
-class Silence:
-    """No noise: the leak of the seal stays what it is."""
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """Another way to run Emery on the same plants."""
 
-    def gauss(self) -> float:
-        return 0.0
+    name: str
+    adc: str = "rp2040"
+    wanders: bool = False
+    feed_permille: int = 0
 
 
-@dataclass(frozen=True)
+OFFICIAL = Variant("rp2040_5ms")
+VARIANTS = (
+    Variant("esp32_10ms", adc="esp32"),
+    Variant("leak_wanders", wanders=True),
+    Variant("crystals_10_g_min", feed_permille=_FEED_PERMILLE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One plant and one set vacuum, with the time-optimal bound."""
+
+    number: int
+    parameters: dict[str, float]
+    set_pa: int
+    bound_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What one controller did in one case; pressures in Pa, times in s."""
 
@@ -81,8 +123,9 @@ def air_pressure_pa(altitude_m: float) -> float:
     return float(101_325.0 * (1.0 - 2.25577e-5 * altitude_m) ** 5.2559)
 
 
-def plants(seed: int, varied: Sequence[tuple[str, float, float, bool]] = VARIED,
-           count: int = VARIATIONS) -> list[dict[str, float]]:
+def plants(
+    seed: int, varied: Sequence[Varied] = VARIED, count: int = VARIATIONS
+) -> list[dict[str, float]]:
     """Parameters of the nominal plant and of `count` variations of it."""
     chance = random.Random(seed)
     columns = {}
@@ -152,12 +195,15 @@ class Emery:
 
 
 def run_case(
-    controller: Emery, parameters: dict[str, float], set_pa: int, leak_noise: object = None,
+    controller: Controller,
+    parameters: dict[str, float],
+    set_pa: int,
+    leak: Noise | Silence | None = None,
     feed_permille: int = 0,
 ) -> Figures:
-    """One case."""
+    """One controller in one case; `leak` is what the seal's leak wanders by."""
     tick_s = controller.tick_ms * 0.001
-    plant = Plant(parameters, leak_noise or Silence(), tick_s)
+    plant = Plant(parameters, leak or Silence(), tick_s)
     trace: list[float] = []
     drive = controller.drive
     peaks = [0.0, 0.0, 0.0]
@@ -195,3 +241,88 @@ def settle_s(trace: list[float], set_pa: float, tick_s: float) -> float:
             inside = BAND_PA - abs(trace[place + 1] - set_pa)
             return (place + 1 + beyond / (beyond + inside)) * tick_s
     return 0.0
+
+
+def cases(
+    seed: int,
+    sets_pa: Sequence[int] = SET_VACUUMS_PA,
+    varied: Sequence[Varied] = VARIED,
+) -> list[Case]:
+    """All cases of a seed that the plant can reach."""
+    found = []
+    for number, parameters in enumerate(plants(seed, varied)):
+        course = references.full_drive(parameters, CONTACT_S, _BOUND_STEP_S)
+        for place, set_pa in enumerate(sets_pa):
+            if course[-1] >= set_pa + REACH_MARGIN_PA:
+                bound_s = references.entry_s(course, set_pa - BAND_PA, _BOUND_STEP_S)
+                found.append(Case(number * len(sets_pa) + place, parameters, set_pa, bound_s))
+    return found
+
+
+def settings_for(adc: str) -> Settings:
+    """The default settings, on the board that has this ADC."""
+    settings = Settings()
+    if adc == "esp32":
+        for name, value in _ESP32_SETTINGS:
+            setattr(settings, name, value)
+    return settings
+
+
+def run_emery(case: Case, variant: Variant, seed: int) -> Figures:
+    """Emery in one case."""
+    noise = 1_000 * seed + 2 * case.number
+    return run_case(
+        Emery(settings_for(variant.adc), variant.adc, noise),
+        case.parameters,
+        case.set_pa,
+        Noise(noise + 1) if variant.wanders else None,
+        variant.feed_permille,
+    )
+
+
+def summary(found: Sequence[tuple[Case, Figures]]) -> dict[str, float]:
+    """The figures of one controller over all cases, by the names of the keys."""
+    ratios = [figures.settle_s / case.bound_s for case, figures in found]
+    return {
+        "settle_ratio_within_1_1_pct": round(
+            100.0 * sum(ratio <= RATIO_LIMIT for ratio in ratios) / len(ratios), 1
+        ),
+        "settle_ratio_worst": round(max(ratios), 3),
+        "overshoot_worst_kpa": _worst_kpa(figures.overshoot_pa for _, figures in found),
+        "steady_error_worst_kpa": _worst_kpa(figures.steady_error_pa for _, figures in found),
+        "ripple_worst_kpa": _worst_kpa(figures.ripple_pa for _, figures in found),
+        "recontact_worst_kpa": _worst_kpa(figures.recontact_pa for _, figures in found),
+    }
+
+
+def _worst_kpa(values_pa: Iterable[float]) -> float:
+    return round(max(values_pa) / 1000.0, 3)
+
+
+def measure(seed: int, progress: Progress) -> dict[str, Figure]:
+    """The group `regulation` of the bench; about half a minute."""
+    all_cases = cases(seed)
+    runs: dict[str, list[tuple[Case, Figures]]] = {}
+    steps = len(all_cases) * (1 + len(VARIANTS) + len(references.REFERENCES))
+    done = 0
+    for case in all_cases:
+        for variant in (OFFICIAL, *VARIANTS):
+            runs.setdefault(variant.name, []).append((case, run_emery(case, variant, seed)))
+        for name, make in references.REFERENCES:
+            controller = make(1_000 * seed + 2 * case.number)
+            figures = run_case(controller, case.parameters, case.set_pa)
+            runs.setdefault(name, []).append((case, figures))
+        done += 1 + len(VARIANTS) + len(references.REFERENCES)
+        progress(done / steps)
+    summaries = {name: summary(found) for name, found in runs.items()}
+    return {
+        f"regulation.{name}": Figure(
+            value,
+            references={other: summaries[other][name] for other, _ in references.REFERENCES},
+            detail={
+                "cases": len(all_cases),
+                **{variant.name: summaries[variant.name][name] for variant in VARIANTS},
+            },
+        )
+        for name, value in summaries[OFFICIAL.name].items()
+    }
