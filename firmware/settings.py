@@ -20,7 +20,7 @@ from binascii import crc32
 
 from firmware import limits
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MAGIC = b"EMRY"
 NAME_BYTES = 16
 

