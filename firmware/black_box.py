@@ -90,7 +90,7 @@ class BlackBox:
         ):
             return
         self.keyframe_ticks[index] = -1
-        state.save(parts, self.keyframes[index])
+        state.snapshot(parts, self.keyframes[index])
         if self.ticks == ticks and not self.is_stopped:
             self.keyframe_ticks[index] = ticks
             self._next_keyframe = index + 1 if index + 1 < KEYFRAMES else 0

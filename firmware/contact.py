@@ -3,9 +3,9 @@
 An open tip cannot hold a vacuum and a sealed one can, so: vacuum above the
 larger of two thresholds for `contact_on_ms` is contact, below the lower pair
 for `contact_off_ms` is a lift. A contact of at least `stroke_ms` is a stroke.
-The thresholds are as low as an open tip allows (0.2 kPa at the search drive,
-0.7 kPa at full drive, both simulated): what is not seen is neither regulated nor counted, and
-at a quarter of the set vacuum a contact would be seen half a second late.
+The thresholds are as low as an open tip allows (0.4 kPa at the search drive,
+0.7 kPa at full drive, both simulated; 1.7 kPa at full drive with a tip of 4 mm):
+what is not seen is not counted. The regulator does not wait for it.
 Without suction there is nothing to see, and no contact is believed.
 """
 

@@ -96,7 +96,7 @@ class Controller:
             self.vacuum_regulator,
             self.crystal_feed,
         )
-        self.black_box = BlackBox(state.size(self.parts))
+        self.black_box = BlackBox(state.count(self.parts))
 
     def step(self, readings: Readings, command: int, argument: int, outputs: Outputs) -> None:
         """One tick: fill `outputs` from `readings` and one COMMAND_."""

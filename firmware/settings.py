@@ -107,13 +107,15 @@ SETTINGS = (
      "pump drive that holds level 1 on sealed skin"),
     ("hold_high_permille", "regulator", "permille", 100, 1000, 760, TECHNICIAN,
      "pump drive that holds level 10 on sealed skin"),
+    ("pump_start_permille", "regulator", "permille", 0, 300, 110, TECHNICIAN,
+     "pump drive below which the pump stands still"),
+    ("pump_lag_ms", "regulator", "ms", 50, 400, 150, TECHNICIAN,
+     "time in which the pump's speed follows its drive by two thirds"),
     ("gain_permille_per_kpa", "regulator", "permille/kPa", 10, 1_000, 250, TECHNICIAN,
      "pump drive for each kPa of error"),
-    ("integral_permille_per_kpa_s", "regulator", "permille/kPa/s", 0, 1_000, 100, TECHNICIAN,
+    ("integral_permille_per_kpa_s", "regulator", "permille/kPa/s", 0, 1_000, 200, TECHNICIAN,
      "pump drive gained each second for each kPa of error"),
-    ("lead_ms", "regulator", "ms", 0, 300, 70, TECHNICIAN,
-     "how far ahead the regulator looks, for the lag of the pump"),
-    ("search_permille", "regulator", "permille", 100, 700, 600, TECHNICIAN,
+    ("search_permille", "regulator", "permille", 100, 900, 800, TECHNICIAN,
      "largest pump drive while the tip is open"),
     ("full_flow_mg_min", "feed", "mg/min", 1_000, 40_000, limits.FLOW_MG_MIN, TECHNICIAN,
      "crystal flow with the valve fully open"),
@@ -198,6 +200,8 @@ def broken_rules(settings: Settings) -> list:
     broken = []
     if settings.hold_low_permille >= settings.hold_high_permille:
         broken.append(("hold_low_permille", "must be below hold_high_permille"))
+    if settings.pump_start_permille >= settings.hold_low_permille:
+        broken.append(("pump_start_permille", "must be below hold_low_permille"))
     if settings.contact_off_pa >= settings.contact_on_pa:
         broken.append(("contact_off_pa", "must be below contact_on_pa"))
     if settings.contact_off_permille >= settings.contact_on_permille:

@@ -2,29 +2,34 @@
 
 Every part that changes from tick to tick names its attributes in `STATE`; an
 attribute is an integer, or an array of them. In that order the rows of all
-parts are a keyframe: read back into parts made from the same settings, they
-carry on exactly. `host_tests` hold that no part has state it does not name.
+parts are a snapshot: restored into parts made from the same settings, they carry
+on exactly. `host_tests` hold that no part has state it does not name.
 
-A keyframe is a plain list, since it must be saved between two ticks: a store
-into a list costs a tenth of packing bytes. `pack` makes bytes of it, as i32,
-little-endian, for whoever has the time.
+A snapshot is a plain list, since it must be taken between two ticks: a store
+into a list costs a tenth of packing bytes. `save` and `load` do the same with
+bytes, four for each integer, little-endian, for whoever has the time.
 """
 
 import struct
 
 
 def size(parts: tuple) -> int:
-    """How many integers `save` needs room for."""
-    count = 0
+    """Bytes that `save` needs for these parts."""
+    return 4 * count(parts)
+
+
+def count(parts: tuple) -> int:
+    """Integers in a snapshot of these parts."""
+    total = 0
     for part in parts:
         for name in part.STATE:
             value = getattr(part, name)
-            count += 1 if isinstance(value, int) else len(value)
-    return count
+            total += 1 if isinstance(value, int) else len(value)
+    return total
 
 
-def save(parts: tuple, row: list) -> None:
-    """Write the state of `parts` into `row`, `size(parts)` long."""
+def snapshot(parts: tuple, row: list) -> None:
+    """Write the state of `parts` into `row`, `count(parts)` long."""
     at = 0
     for part in parts:
         for name in part.STATE:
@@ -38,8 +43,8 @@ def save(parts: tuple, row: list) -> None:
                     at += 1
 
 
-def load(parts: tuple, row: list) -> None:
-    """Read into `parts` what `save` wrote from such parts."""
+def restore(parts: tuple, row: list) -> None:
+    """Read into `parts` a snapshot of such parts."""
     at = 0
     for part in parts:
         for name in part.STATE:
@@ -53,9 +58,17 @@ def load(parts: tuple, row: list) -> None:
                     at += 1
 
 
-def pack(row: list, buffer: bytearray) -> None:
-    """Write what `save` wrote into `buffer`, four bytes for each integer."""
-    offset = 0
-    for value in row:
-        struct.pack_into("<i", buffer, offset, value)
-        offset += 4
+def save(parts: tuple, buffer: bytearray) -> None:
+    """Write the state of `parts` into `buffer`, `size(parts)` bytes long."""
+    row = [0] * count(parts)
+    snapshot(parts, row)
+    for at in range(len(row)):
+        struct.pack_into("<i", buffer, 4 * at, row[at])
+
+
+def load(parts: tuple, buffer: bytearray) -> None:
+    """Read into `parts` what `save` wrote from such parts."""
+    row = [0] * count(parts)
+    for at in range(len(row)):
+        row[at] = struct.unpack_from("<i", buffer, 4 * at)[0]
+    restore(parts, row)

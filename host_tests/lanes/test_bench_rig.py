@@ -12,7 +12,7 @@ from emery.simulator import lanes
 def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     try:
         lanes.build_slot(tmp_path / "slot")
-        lanes.micropython()
+        lanes.interpreter("micropython")
     except lanes.LaneMissing as missing:
         pytest.skip(str(missing))
     tick.recording.cache_clear()

@@ -30,7 +30,7 @@ def replay(bench: Bench, tick: int, keyframe: list[int]) -> Controller:
     """Run the records from `tick` on; every decision must be the same."""
     box = bench.controller.black_box
     again = Controller(bench.settings, b"", 0)
-    state.load(again.parts, keyframe)
+    state.restore(again.parts, keyframe)
     readings = Readings()
     outputs = Outputs()
     for number in range(tick, box.ticks):
@@ -48,8 +48,8 @@ def replay(bench: Bench, tick: int, keyframe: list[int]) -> Controller:
 
 
 def saved(controller: Controller) -> list[int]:
-    row = [0] * state.size(controller.parts)
-    state.save(controller.parts, row)
+    row = [0] * state.count(controller.parts)
+    state.snapshot(controller.parts, row)
     return row
 
 

@@ -103,13 +103,7 @@ def test_the_baseline_knows_its_keys_gives_reasons_and_has_no_wall_time() -> Non
 
 
 def test_every_figure_that_may_be_checked_is() -> None:
-    # What nobody can measure yet has no value to hold it to.
-    not_yet = {"firmware.retained_kib_32bit"} | {
-        key.name for key in KEYS if key.group == "regulation"
-    }
-    assert {key.name for key in KEYS} - set(baseline.read()) - set(baseline.NEVER_CHECKED) <= (
-        not_yet
-    )
+    assert {key.name for key in KEYS} - set(baseline.NEVER_CHECKED) == set(baseline.read())
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,7 @@ def test_a_zone_field_out_of_range_is_named_with_its_zone(number: int, index: in
     ("field", "values"),
     [
         ("hold_low_permille", {"hold_low_permille": 400, "hold_high_permille": 400}),
+        ("pump_start_permille", {"pump_start_permille": 300, "hold_low_permille": 300}),
         ("contact_off_pa", {"contact_off_pa": 4_000, "contact_on_pa": 4_000}),
         ("contact_off_permille", {"contact_off_permille": 250, "contact_on_permille": 250}),
         ("soft_time_ms", {"soft_time_ms": 200, "soft_latch_ms": 200}),
@@ -155,6 +156,7 @@ def test_a_broken_rule_is_named(field: str, values: dict[str, int]) -> None:
 def test_a_rule_is_broken_by_equality_and_kept_one_step_further() -> None:
     assert broken_rules(good_settings(contact_off_pa=3_999, contact_on_pa=4_000)) == []
     assert broken_rules(good_settings(hold_low_permille=399, hold_high_permille=400)) == []
+    assert broken_rules(good_settings(pump_start_permille=299, hold_low_permille=300)) == []
     assert broken_rules(good_settings(soft_time_ms=199, soft_latch_ms=200)) == []
     assert broken_rules(good_settings(hard_limit_pa=44_001)) == []
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from emery.bench.keys import Figure
-from emery.simulator import lanes
+from emery.simulator import lanes, retained
 
 
 def measure(seed: int, progress: Callable[[float], None]) -> dict[str, Figure]:
@@ -30,4 +30,8 @@ def _compiled() -> Figure:
 
 def _retained() -> Figure:
     """RAM: what stays on the heap of a 32-bit build once the app is made."""
-    return Figure(None, "no lane on the 32-bit WebAssembly build yet")
+    try:
+        pieces = retained.pieces()
+    except lanes.LaneMissing as missing:
+        return Figure(None, str(missing))
+    return Figure(round(sum(pieces.values()) / 1024, 2), detail={"bytes": pieces})

@@ -103,7 +103,7 @@ def _machine() -> dict[str, Any]:
     from emery.simulator import lanes
 
     try:
-        micropython = lanes.interpreter()
+        micropython = lanes.interpreter("micropython")
     except lanes.LaneMissing:
         micropython = None
     return {

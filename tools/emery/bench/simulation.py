@@ -1,10 +1,10 @@
 """Group `simulate`: how fast a treatment runs here, and that every interpreter
 computes the same one."""
 
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -27,9 +27,10 @@ def measure(seed: int, progress: Callable[[float], None]) -> dict[str, Figure]:
     for number in range(_TIMES):
         speeds.append(_speed(seed))
         progress(0.8 * (number + 1) / _TIMES)
+    # The best: whatever else the machine does only ever makes it slower.
     return {
         "simulate.sim_s_per_wall_s": Figure(
-            round(statistics.median(speeds), 1),
+            round(max(speeds), 1),
             quoted=dict(_PVP),
             detail={"runs": [round(speed, 1) for speed in speeds]},
         ),
@@ -50,20 +51,21 @@ def _on_cpython(settings: bytes, records: bytes) -> dict[str, object]:
     return replay(settings, b"", BytesIO(records))
 
 
-def _on_micropython(settings: bytes, records: bytes) -> dict[str, object]:
+def _on_micropython(lane: str, settings: bytes, records: bytes) -> dict[str, object]:
     with tempfile.TemporaryDirectory(prefix="emery-bench-") as folder:
         tree = Path(folder) / "slot"
         lanes.build_slot(tree)
         file = Path(folder) / "records.bin"
         file.write_bytes(records)
-        return lanes.replay(tree, settings, b"", file)
+        return lanes.replay(tree, lane, settings, b"", file)
 
 
 # Every lane replays the same recording: ticks, and a CRC over inputs, outputs and
 # the full state of every tick. A new lane is one more row.
 LANES = (
     ("CPython", _on_cpython),
-    ("MicroPython unix", _on_micropython),
+    ("MicroPython unix, 64-bit", partial(_on_micropython, "micropython")),
+    ("MicroPython WebAssembly, 32-bit", partial(_on_micropython, "webassembly")),
 )
 
 

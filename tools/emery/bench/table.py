@@ -81,7 +81,7 @@ def _lines(group: str, figures: dict[str, dict[str, Any]]) -> Iterator[Text]:
         line.append(f"{'' if key.stretch is None else _wanted(key.stretch):>9}")
         yield line
         references = ", ".join(
-            f"{name} {_shown(key, value)}{star}"
+            f"{name.replace('_', ' ')} {_shown(key, value)}{star}"
             for values, star in ((row["references"], ""), (row["quoted"], "*"))
             for name, value in values.items()
         )

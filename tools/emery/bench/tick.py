@@ -10,7 +10,6 @@ import importlib.util
 import json
 import shutil
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -73,7 +72,7 @@ def _counted(counted: rp2040.Estimate) -> dict[str, Figure]:
 def _timed(
     settings: bytes, records: bytes, progress: Callable[[float], None]
 ) -> dict[str, Figure]:
-    runs = []
+    runs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="emery-bench-") as folder:
         tree = Path(folder) / "slot"
         lanes.build_slot(tree)
@@ -88,11 +87,11 @@ def _timed(
         settings_file.write_bytes(settings)
         records_file = Path(folder) / "records.bin"
         records_file.write_bytes(records)
-        command = lanes.command(
-            tree, "emery.bench.tick_rig", str(settings_file), str(records_file)
-        )
         for number in range(_RIG_RUNS):
-            runs.append(_run(command))
+            told = lanes.far_end(
+                tree, "micropython", "emery.bench.tick_rig", settings_file, records_file
+            )
+            runs.append(json.loads(told))
             progress((number + 1) / _RIG_RUNS)
     block = runs[0]["block"]
     locked = [row for run in runs for row in run["blocks"] if row[0]]
@@ -126,16 +125,6 @@ def _ratio(runs: list[dict[str, Any]], *, locked: bool) -> float:
         for run in runs
     )
     return ratio
-
-
-def _run(command: list[str]) -> dict[str, Any]:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        facts: dict[str, Any] = json.loads(done.stdout)
-    except json.JSONDecodeError:
-        told = (done.stderr + done.stdout).strip().splitlines() or ["nothing"]
-        raise lanes.LaneFailed(f"{command[0]} could not run the tick rig: {told[-1]}") from None
-    return facts
 
 
 def _simple_pid() -> Path | None:

@@ -14,7 +14,6 @@ Only MicroPython runs this, and only the types of the device code check it.
 
 import gc
 import json
-import sys
 from time import ticks_diff, ticks_us
 
 from micropython import const, heap_lock, heap_unlock
@@ -99,8 +98,8 @@ def _pid_bytes(pid) -> int:  # type: ignore[no-untyped-def]
     return (gc.mem_alloc() - before) // _BLOCK
 
 
-def main(settings_path: str, records_path: str) -> None:
-    """Measure and print."""
+def steps(settings_path: str, records_path: str):  # type: ignore[no-untyped-def]
+    """Measure and print, in one step."""
     with open(settings_path, "rb") as file:
         settings = file.read()
     facts: dict = {}
@@ -124,6 +123,4 @@ def main(settings_path: str, records_path: str) -> None:
     with open(records_path, "rb") as records:
         facts.update(_timed(Player(settings, records), pid))
     print(json.dumps(facts))
-
-
-main(sys.argv[1], sys.argv[2])
+    yield

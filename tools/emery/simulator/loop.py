@@ -95,8 +95,7 @@ class World:
         self._record = bytearray(black_box.RECORD_BYTES)
         self.board: MockBoard | None = None
         self.power_on()
-        self._state = [0] * state.size(self._controller.parts)
-        self._snapshot = bytearray(4 * len(self._state))
+        self._snapshot = bytearray(state.size(self._controller.parts))
         self._note_passes()
 
     def power_on(self) -> None:
@@ -197,8 +196,7 @@ class World:
             keep_record(record)
         crc = crc32(record, self.crc)
         if ticks % self._state_every == 0:
-            state.save(controller.parts, self._state)
-            state.pack(self._state, self._snapshot)
+            state.save(controller.parts, self._snapshot)
             crc = crc32(self._snapshot, crc)
         self.crc = crc
 

@@ -43,8 +43,7 @@ def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-unty
     controller = Controller(decode(settings), pass_record, 0)
     readings = Readings()
     outputs = Outputs()
-    row = [0] * state.size(controller.parts)
-    snapshot = bytearray(4 * len(row))
+    snapshot = bytearray(state.size(controller.parts))
     again = bytearray(black_box.RECORD_BYTES)
     crc = 0
     ticks = 0
@@ -67,8 +66,7 @@ def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-unty
             again, 0, readings, command, argument, outputs, controller.treatment,
             controller.protection.fault,
         )
-        state.save(controller.parts, row)
-        state.pack(row, snapshot)
+        state.save(controller.parts, snapshot)
         crc = crc32(snapshot, crc32(again, crc))
         if first_difference < 0 and again != record:
             first_difference = ticks
