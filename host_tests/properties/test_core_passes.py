@@ -129,7 +129,7 @@ class AnyTreatment(RuleBasedStateMachine):
             most_mg = min(counted[zone] * (plan.pass_crystals_mg + 2), plan.dose_mg + 2)
             assert self.passes.zone_crystals_mg[zone] <= most_mg
             # Less than one mg of each pass is not yet a whole one.
-            assert 0 <= self.given_mg[zone] + 1e-6 - self.passes.zone_crystals_mg[zone]
+            assert self.given_mg[zone] + 1e-6 >= self.passes.zone_crystals_mg[zone]
             assert self.given_mg[zone] - self.passes.zone_crystals_mg[zone] <= counted[zone]
             assert counted[zone] ^ self.passes._inverted[zone] == 0xFF
         assert not self.passes.is_damaged()
