@@ -97,7 +97,15 @@ class App:
         controller.black_box.keep_keyframe(controller.parts)
         if controller.passes.sequence != self.readings.committed_sequence:
             self._commit(controller)
-        if controller.treatment.restart != NO_RESTART and self.outputs.are_safe():
+        if (
+            controller.treatment.restart != NO_RESTART
+            and self.outputs.are_safe()
+            # A restart must not forget a fault that is not on record yet.
+            and (
+                controller.treatment.kept_fault == faults.NONE
+                or controller.passes.sequence == self.readings.committed_sequence
+            )
+        ):
             self._board.restart(controller.treatment.restart == RESTART_IN_SERVICE)
 
     def _commit(self, controller: Controller) -> None:

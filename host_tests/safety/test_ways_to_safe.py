@@ -5,16 +5,21 @@ from collections.abc import Callable
 
 import pytest
 
-from firmware import limits
+from firmware import faults, limits, proof
 from hal.contract import (
+    COMMAND_ACKNOWLEDGE,
     COMMAND_END,
     COMMAND_PASS_DONE,
+    COMMAND_RUN_FEED,
+    COMMAND_RUN_PUMP,
     LEASE_MS,
+    SWITCH_PRESSED,
     SWITCH_RELEASED,
     VENT_OPEN,
     Outputs,
+    Readings,
 )
-from host_tests.bench import TURN_TICKS, Bench, bench_settings, zone_of
+from host_tests.bench import RELEASE_MS, TURN_TICKS, Bench, bench_settings, zone_of
 
 TICK_MS = 5
 
@@ -61,6 +66,31 @@ def end_the_session_time(bench: Bench) -> None:
     bench.controller.treatment.session_ms = bench.settings.session_ms
 
 
+def reach_90_minutes(bench: Bench) -> None:
+    bench.controller.treatment.session_limit_ms = 2 * limits.SESSION_MS
+    bench.controller.treatment.session_ms = limits.SESSION_MS
+
+
+def stay_on_one_spot(bench: Bench) -> None:
+    bench.controller.contact.contact_ms = limits.CONTACT_STOP_MS
+
+
+def spend_the_dose(bench: Bench) -> None:
+    bench.controller.passes.zone_crystals_mg[0] = bench.settings.zones[0].dose_mg
+
+
+def flip_a_count(bench: Bench) -> None:
+    bench.controller.passes.opened[0] ^= 2
+
+
+def flip_the_threshold(bench: Bench) -> None:
+    bench.controller.protection.a._hard_ratio ^= 1 << 11
+
+
+def tell_of_changed_settings(bench: Bench) -> None:
+    bench.app.readings.main_fault = faults.MEMORY
+
+
 # What happens, and in how many ticks the outputs must be safe.
 WAYS: list[tuple[str, Callable[[Bench], None], int]] = [
     ("footswitch released", attributes(footswitch=SWITCH_RELEASED), 1),
@@ -84,6 +114,12 @@ WAYS: list[tuple[str, Callable[[Bench], None], int]] = [
         attributes(main_loop_runs=False),
         limits.MAIN_LOOP_SILENCE_MS // TICK_MS + TURN_TICKS,
     ),
+    ("90 minutes", reach_90_minutes, 1),
+    ("one spot too long", stay_on_one_spot, 1),
+    ("the dose is spent", spend_the_dose, 1),
+    ("a count in memory changes", flip_a_count, 1),
+    ("a threshold in memory changes", flip_the_threshold, 1),
+    ("the settings in memory change", tell_of_changed_settings, 1),
     ("state is corrupted", corrupt_state, 1),
     ("an error in the core", break_the_core, 1),
 ]
@@ -167,3 +203,118 @@ def test_a_sampled_board_is_driven_once_a_tick() -> None:
     bench.run(100)
     assert len(driven) == 20
     assert all(outputs[3] == LEASE_MS for outputs in driven)
+
+
+# Every fault, wherever something is not safe ----------------------------------------
+
+
+def proving() -> Bench:
+    """The pump at full drive on the capped tip."""
+    bench = full_suction()
+    bench.controller.protection.latch(faults.SENSOR_DISAGREEMENT)
+    bench.footswitch = SWITCH_RELEASED
+    bench.on_skin = False
+    bench.run(RELEASE_MS)
+    bench.tick(COMMAND_ACKNOWLEDGE)
+    bench.run_until(lambda: bench.state == "CHECKLIST")
+    confirm_up_to_the_pull(bench)
+    return bench
+
+
+def confirm_up_to_the_pull(bench: Bench) -> None:
+    class Pulling(Exception):
+        pass
+
+    def look(bench: Bench) -> None:
+        if bench.controller.proof.phase == proof.PULL:
+            raise Pulling
+
+    bench.after_tick = look
+    with pytest.raises(Pulling):
+        bench.confirm()
+    bench.after_tick = None
+    bench.footswitch = SWITCH_PRESSED
+
+
+def serving(command_: int) -> Callable[[], Bench]:
+    def run_an_output() -> Bench:
+        bench = Bench()
+        bench.power_on(in_service=1)
+        bench.tick()
+        bench.tick(command_, 50)
+        return bench
+
+    return run_an_output
+
+
+UNSAFE: dict[str, Callable[[], Bench]] = {
+    "TREATING": full_suction,
+    "PROOF": proving,
+    "SERVICE, pump": serving(COMMAND_RUN_PUMP),
+    "SERVICE, feed": serving(COMMAND_RUN_FEED),
+}
+LATCHED = [row[:2] for row in faults.CATALOGUE if row[0] and row[3] != faults.EXIT_NONE]
+
+
+@pytest.mark.parametrize("fault", [row[0] for row in LATCHED], ids=[row[1] for row in LATCHED])
+@pytest.mark.parametrize("start", UNSAFE)
+def test_every_fault_is_safe_in_its_tick(start: str, fault: int) -> None:
+    bench = UNSAFE[start]()
+    assert not bench.board.is_safe()
+    bench.controller.protection.latch(fault)
+    bench.tick()
+    assert bench.board.is_safe()
+    assert bench.state == ("SERVICE" if start.startswith("SERVICE") else "FAULT")
+    for _ in range(400):
+        bench.tick()
+        assert bench.board.is_safe()
+    # And one that only service may clear is on record, unless a technician is there.
+    is_kept = faults.CATALOGUE[fault][3] == faults.EXIT_SERVICE and bench.state == "FAULT"
+    bench.run(200)
+    bench.power_on()
+    assert bench.controller.treatment.kept_fault == (fault if is_kept else faults.NONE)
+
+
+@pytest.mark.parametrize("start", UNSAFE)
+def test_a_lease_that_runs_out_and_an_error_are_safe_everywhere(start: str) -> None:
+    bench = UNSAFE[start]()
+    bench.board.advance(LEASE_MS)
+    assert bench.board.is_safe()
+    bench = UNSAFE[start]()
+    break_the_core(bench)
+    bench.tick()
+    assert bench.board.is_safe()
+    assert bench.app.error is not None
+
+
+@pytest.mark.parametrize("happens", ["pump runs on", "vent is blocked"])
+def test_a_vacuum_that_is_not_let_go_is_told_and_kept(happens: str) -> None:
+    bench = full_suction()
+    bench.footswitch = SWITCH_RELEASED
+    bench.vacuum_pa = 20_000.0 if happens == "pump runs on" else 38_000.0
+    bench.run(limits.VENTED_MS - 50)
+    assert bench.fault == faults.NONE
+    bench.run(100)
+    assert (bench.state, bench.fault) == ("FAULT", faults.VENT_FAILED)
+    bench.vacuum_pa = 0.0  # the hose is off: now it can be recorded
+    bench.run(200)
+    bench.power_on()
+    bench.run(50)
+    assert (bench.state, bench.fault) == ("FAULT", faults.VENT_FAILED)
+
+
+def test_readings_that_stand_still_end_suction_in_half_a_second() -> None:
+    bench = full_suction()
+    sample = bench.board.sample
+    raws = ("vacuum_a_raw", "vacuum_b_raw", "sensor_supply_raw")
+    last = {name: getattr(bench.app.readings, name) for name in raws}
+
+    def frozen(readings: Readings) -> None:
+        sample(readings)
+        for name, raw in last.items():
+            setattr(readings, name, raw)
+
+    bench.board.sample = frozen  # type: ignore[method-assign]
+    took_ms = bench.run_until(bench.board.is_safe, 1_000)
+    assert 450 <= took_ms <= 510
+    assert bench.fault == faults.READINGS_FROZEN

@@ -286,3 +286,20 @@ def test_a_power_cut_before_repaired_is_recorded_forgets_nothing() -> None:
     bench.power_on()
     bench.run(100)
     assert (bench.state, bench.fault) == ("FAULT", faults.VENT_FAILED)
+
+
+def test_a_restart_does_not_forget_a_fault_that_is_not_on_record_yet() -> None:
+    # The vent held 6 kPa, in which no record is written: SERVICE and back, and
+    # the device treated on with that vent.
+    bench = Bench()
+    bench.to_treating()
+    bench.footswitch = SWITCH_RELEASED
+    bench.vacuum_pa = 6_000.0
+    bench.run(1_000)
+    assert bench.fault == faults.VENT_FAILED
+    bench.tick(COMMAND_SERVICE)
+    bench.run(1_000)
+    assert bench.board.restarts == []
+    bench.vacuum_pa = 0.0  # the hose is off
+    assert restarted(bench).state == "SERVICE"
+    assert bench.controller.treatment.kept_fault == faults.VENT_FAILED

@@ -199,7 +199,10 @@ class Device:
                 core.passes, core.treatment, core.pump_rest, core.protocol_mark
             )
             readings.committed_sequence = core.passes.sequence
-        if core.treatment.restart != treatment.NO_RESTART:
+        if core.treatment.restart != treatment.NO_RESTART and (
+            core.treatment.kept_fault == faults.NONE
+            or core.passes.sequence == readings.committed_sequence
+        ):
             self.ways.add((self.state, "BOOT"))
             self.power_on(int(core.treatment.restart == treatment.RESTART_IN_SERVICE))
 
