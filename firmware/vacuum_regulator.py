@@ -46,12 +46,12 @@ _HOLD = const(3)
 # What a sensor or a late tick may say beyond these is not worth following.
 _READ_LOW_PA = const(-5_000)
 _READ_HIGH_PA = const(65_000)
-_DT_HIGHEST_MS = const(50)
+_LATEST_MS = const(50)
 
 # Speeds are kept in 1/64 permille, vacuums that moved in 1/16 Pa, rates and the
 # rise in 1/16 Pa/ms.
 _SPEED_BITS = const(6)
-_PA_BITS = const(4)
+_MOVED_BITS = const(4)
 # What moved and what was pushed is looked at over this time: long enough for the
 # ADC's noise, short beside the pump's lag of 0.15 s. [E]
 _LATELY_MS = const(40)
@@ -152,8 +152,8 @@ class VacuumRegulator:
             vacuum_pa = _READ_LOW_PA
         elif vacuum_pa > _READ_HIGH_PA:
             vacuum_pa = _READ_HIGH_PA
-        if dt_ms > _DT_HIGHEST_MS:
-            dt_ms = _DT_HIGHEST_MS
+        if dt_ms > _LATEST_MS:
+            dt_ms = _LATEST_MS
         rate = self._follow(vacuum_pa, set_pa, dt_ms)
         if set_pa == 0:
             self.drive_permille = 0
@@ -166,14 +166,14 @@ class VacuumRegulator:
         # * (s - p) / p); 7 p / (14 s - 6 p) is that within 4 %.
         speed = self._speed >> _SPEED_BITS
         here = self.rise * self._left(vacuum_pa) // 1000
-        now_pa = vacuum_pa + (rate * (_SEEN_MS + dt_ms) >> _PA_BITS)
+        now_pa = vacuum_pa + (rate * (_SEEN_MS + dt_ms) >> _MOVED_BITS)
         coast_pa = 0
         if rate > 0 and speed > 0:
             push = rate * 1000 // here  # 6400 * 1000
             if push > speed:
                 push = speed
             share = 7_000 * push // (14 * speed - 6 * push)
-            coast_pa = (rate * self._lag_ms >> _PA_BITS) * share // 1000  # 160,000 * 875
+            coast_pa = (rate * self._lag_ms >> _MOVED_BITS) * share // 1000  # 160,000 * 875
         short_pa = set_pa - now_pa - coast_pa
 
         phase = self._next_phase(set_pa, vacuum_pa, on_skin, rate, short_pa, dt_ms)
@@ -188,7 +188,7 @@ class VacuumRegulator:
             # At this speed a sealing tip is felt, braked, and coasts for about
             # two thirds of the lag.
             spare_pa = set_pa - _SEARCH_SPARE_PA
-            speed = (spare_pa << _PA_BITS) * 1000 // (  # 63,000 * 16 * 1000
+            speed = (spare_pa << _MOVED_BITS) * 1000 // (  # 63,000 * 16 * 1000
                 self.rise * (_SEARCH_MS + self._lag_ms * 2 // 3)
             )
             drive = self._start + self._range * speed // 1000
@@ -204,7 +204,7 @@ class VacuumRegulator:
                 self._correct(
                     self._integral * error_pa * dt_ms // (self._range * line // 1000 + 1)
                 )
-            lead_pa = rate * _LEAD_MS >> _PA_BITS
+            lead_pa = rate * _LEAD_MS >> _MOVED_BITS
             if rate < 0 or lead_pa > coast_pa:
                 coast_pa = lead_pa
             speed = line + line * (self.hold_ppm // 1000) // 1000
@@ -253,7 +253,7 @@ class VacuumRegulator:
         if hold > 1000:
             hold = 1000
         keep_ms = _LATELY_MS + dt_ms
-        moved = self._moved + (vacuum_pa - self._vacuum_pa << _PA_BITS)
+        moved = self._moved + (vacuum_pa - self._vacuum_pa << _MOVED_BITS)
         self._vacuum_pa = vacuum_pa
         if moved > _MOVED_HIGHEST:
             moved = _MOVED_HIGHEST
@@ -307,11 +307,11 @@ class VacuumRegulator:
             expected = self._expected + (
                 _EXPECTED_RATE * (self._speed_seen >> _SPEED_BITS) // 1000 * dt_ms
             )
-            if expected > _EXPECTED_LAST_PA << _PA_BITS:
-                expected = _EXPECTED_LAST_PA << _PA_BITS
+            if expected > _EXPECTED_LAST_PA << _MOVED_BITS:
+                expected = _EXPECTED_LAST_PA << _MOVED_BITS
             self._expected = expected
-            if expected > _EXPECTED_FIRST_PA << _PA_BITS and (
-                vacuum_pa < expected >> (_PA_BITS + 1)
+            if expected > _EXPECTED_FIRST_PA << _MOVED_BITS and (
+                vacuum_pa < expected >> (_MOVED_BITS + 1)
             ):
                 return _SEARCH
         elif vacuum_pa < _OPEN_PA:

@@ -256,7 +256,7 @@ def test_over_vacuum_takes_the_pump_away() -> None:
 
 @pytest.mark.parametrize("dt_ms", [30, 41, 100, 250])
 def test_late_ticks_do_not_blow_the_low_passes_up(dt_ms: int) -> None:
-    regulator = regulator_of()
+    regulator = regulator_of(bench_settings(pump_lag_ms=50))
     for _ in range(100):
         regulator.step(20_000, 1_000, 1, dt_ms)
         assert 0 <= regulator._speed <= 1000 << 6

@@ -41,13 +41,15 @@ from emery.bench.references import Controller, Silence
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
+from firmware import limits
 from firmware.contact import Contact
 from firmware.sensing import Sensing
 from firmware.settings import Settings
 from firmware.vacuum_regulator import VacuumRegulator
 from hal.contract import Readings
 
-SET_VACUUMS_PA = (10_000, 17_000, 24_000, 30_000, 37_000)
+# 10, 17, 24, 30 and 37 kPa.
+SET_VACUUMS_PA = tuple(limits.LEVEL_VACUUM_PA[level - 1] for level in (1, 3, 5, 7, 9))
 VARIATIONS = 15
 CONTACT_S = 10.0
 LIFT_S = 3.0
