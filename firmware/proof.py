@@ -54,13 +54,15 @@ _BOTH_PA = const(8_000)
 # With the pump off the open nozzle lets 32 kPa/s into 0.65 L at 40 kPa and half
 # of that into 1.2 L; the pump needs its lag of 0.15 s to stop, so the fall is
 # taken from the peak. [E]
-_DRAW_PA = const(20_000)
+_DRAW_PERMILLE = const(440)  # of the hard limit: 20 kPa of 45
 _BLEED_MS = const(700)
 _BLEED_PERMILLE = const(150)  # the least part of the vacuum that must have gone
 # The pull ends where the top level is proved with something in hand, or when
-# the vacuum has had time to settle (1.2 L at 2000 m: 5 s, simulated). [E]
+# the vacuum has had time to settle (1.2 L at 2000 m: 5 s, simulated). Under a
+# lower hard limit it ends lower; the vacuum rises faster there. [E]
 _PULL_MS = const(6_000)
 _TOP_PA = const(42_200)
+_TOP_PERMILLE = const(750)  # of a lower hard limit
 # Below the top a level needs this reserve: skin seals less well than the cap
 # (0.07 of the vacuum at the mean leak, simulated; domain estimate 0.9). [E]
 _RESERVE_PERMILLE = const(900)
@@ -85,6 +87,10 @@ class Proof:
         # The same class, the same settings: only the threshold is another.
         self.test = Protection(settings, _TRIP_PA)
         self._share = settings.proof_share_permille
+        self._draw_pa = settings.hard_limit_pa * _DRAW_PERMILLE // 1000
+        self._top_pa = _TOP_PA
+        if settings.hard_limit_pa < limits.HARD_VACUUM_PA:
+            self._top_pa = settings.hard_limit_pa * _TOP_PERMILLE // 1000
         self.reached_pa = 0  # highest vacuum of the draw, then of the pull
         self.released_ms = 0  # how long the last release took
         self.available_level = 0
@@ -130,7 +136,7 @@ class Proof:
             elif elapsed_ms > limits.VENTED_MS:
                 return self._found(faults.VENT_FAILED)
         elif phase == DRAW:
-            if vacuum_pa >= _DRAW_PA:
+            if vacuum_pa >= self._draw_pa:
                 self.reached_pa = vacuum_pa
                 self._enter(BLEED, 0, VENT_CLOSED)
             elif elapsed_ms >= _TRIP_MS:
@@ -143,17 +149,17 @@ class Proof:
                     return self._found(faults.NOZZLE_CLOGGED)
                 self._enter(PULL, FULL_PERMILLE, VENT_CLOSED)
         elif phase == PULL:
-            if vacuum_pa >= _TOP_PA or elapsed_ms >= _PULL_MS:
+            if vacuum_pa >= self._top_pa or elapsed_ms >= _PULL_MS:
                 self.reached_pa = vacuum_pa
                 expected_pa = (readings.barometer_pa >> 1) * self._share // 500
-                if expected_pa > _TOP_PA:
-                    expected_pa = _TOP_PA
+                if expected_pa > self._top_pa:
+                    expected_pa = self._top_pa
                 if vacuum_pa < expected_pa * _WEAK_PERMILLE // 1000:
                     return self._found(faults.PUMP_WEAK)
                 self._enter(VENTED, 0, VENT_OPEN)
         elif vacuum_pa <= limits.RELEASED_PA:
             self.released_ms = elapsed_ms
-            self.available_level = _level_for(self.reached_pa)
+            self.available_level = self._level_for(self.reached_pa)
             self._enter(WAITING, 0, VENT_OPEN)
             return faults.NONE
         elif elapsed_ms > limits.VENTED_MS:
@@ -186,13 +192,13 @@ class Proof:
         self.start()
         return fault
 
-
-def _level_for(reached_pa: int) -> int:
-    """The highest level that this vacuum proves; 0 for none."""
-    if reached_pa >= _TOP_PA:
-        return len(limits.LEVEL_VACUUM_PA)
-    level = 0
-    for set_pa in limits.LEVEL_VACUUM_PA:
-        if set_pa * 1000 <= reached_pa * _RESERVE_PERMILLE:
-            level += 1
-    return level
+    def _level_for(self, reached_pa: int) -> int:
+        """The highest level that this vacuum proves; 0 for none. Whatever a
+        protocol may ask for lies below the top."""
+        if reached_pa >= self._top_pa:
+            return len(limits.LEVEL_VACUUM_PA)
+        level = 0
+        for set_pa in limits.LEVEL_VACUUM_PA:
+            if set_pa * 1000 <= reached_pa * _RESERVE_PERMILLE:
+                level += 1
+        return level

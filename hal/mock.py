@@ -187,7 +187,7 @@ class MockBoard(Board):
         self.now_ms = 0
         self._sampled_ms = 0
         self._excused_ms = 0
-        self._barometer_age_ms = 0
+        self._barometer_age_ms = _AGE_HIGHEST_MS  # never measured yet
         self._lease_ms = 0
         self._injected = bytearray(len(FAULTS))
         self.any_fault = False  # one at least is injected

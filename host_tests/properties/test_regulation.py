@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from emery.bench.references import Silence
 from emery.bench.regulation import Emery, air_pressure_pa, run_case
-from emery.simulator.plant import Plant
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_SKIN, Plant
 from firmware.settings import soft_margin_pa
 from host_tests.bench import bench_settings
 
@@ -48,7 +48,7 @@ class Course:
 
     def run(self, ms: int, set_pa: int, on_skin: bool = True) -> list[float]:
         """The true vacuum at the skin, tick by tick."""
-        self.plant.on_skin = int(on_skin)
+        self.plant.tip = TIP_ON_SKIN if on_skin else TIP_IN_AIR
         found = []
         for _ in range(ms // self.controller.tick_ms):
             drive = self.controller.drive(set_pa, self.plant.skin_pa)
@@ -62,7 +62,7 @@ class Course:
 def reachable_pa(parameters: dict[str, float], seconds: float = 20.0) -> float:
     """What full drive comes to on skin."""
     plant = Plant(parameters, Silence(), 0.02)
-    plant.on_skin = 1
+    plant.tip = TIP_ON_SKIN
     for _ in range(int(seconds / 0.02)):
         plant.run(1000, 0, 1)
     return float(plant.skin_pa)

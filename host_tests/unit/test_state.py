@@ -196,7 +196,7 @@ def test_a_snapshot_holds_what_is_saved_and_is_restored_alike() -> None:
     saved = bytearray(state.size(parts))
     state.save(parts, saved)
     assert row == [number for (number,) in struct.iter_unpack("<i", saved)]
-    fresh = Controller(bench.settings, b"")
+    fresh = Controller(bench.settings, b"", 0)
     state.restore(fresh.parts, row)
     assert snapshot(fresh) == snapshot(bench.controller)
 

@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emery.simulator.analysis import IN_BAND_PA, STROKE_MS, measure
+from emery.simulator.analysis import IN_BAND_PA, measure
+from emery.simulator.operator import STROKE_MS
 from emery.simulator.strokes import regulation, strokes
 from host_tests.bench import bench_settings, zone_of
 from host_tests.traces import FAULT, IDLE, ON_SKIN, SET_PA, TREATING, trace_of

@@ -21,7 +21,7 @@ from importlib import import_module
 from typing import Protocol
 
 from emery.simulator.noise import Noise
-from emery.simulator.plant import Plant
+from emery.simulator.plant import TIP_ON_SKIN, Plant
 from hal.contract import FULL_PERMILLE
 
 TICK_MS = 10
@@ -127,7 +127,7 @@ def full_drive(
 ) -> list[float]:
     """True vacuums on skin at a constant drive, one a tick."""
     plant = Plant(parameters, Silence(), tick_s)
-    plant.on_skin = 1
+    plant.tip = TIP_ON_SKIN
     found = []
     for _ in range(round(seconds / tick_s)):
         plant.run(permille, 0, 1)

@@ -39,7 +39,7 @@ from emery.bench import references
 from emery.bench.keys import Figure
 from emery.bench.references import Controller, Silence
 from emery.simulator.noise import Noise
-from emery.simulator.plant import Plant
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_SKIN, Plant
 from emery.simulator.sensors import Sensors
 from firmware import limits
 from firmware.contact import Contact
@@ -212,7 +212,7 @@ def run_case(
     for part, (seconds, on_skin) in enumerate(
         ((CONTACT_S, 1), (LIFT_S, 0), (RECONTACT_S, 1))
     ):
-        plant.on_skin = on_skin
+        plant.tip = TIP_ON_SKIN if on_skin else TIP_IN_AIR
         peak = 0.0
         for _ in range(round(seconds / tick_s)):
             permille = drive(set_pa, plant.skin_pa)

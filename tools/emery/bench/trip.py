@@ -130,6 +130,7 @@ class Device:
         self.plant.tip = TIP_IN_AIR
         self.board.footswitch = SWITCH_RELEASED
         # A drawn plant may be too weak for this level: the runaway is the same.
+        assert self.app.controller is not None
         self.app.controller.plan.available_level = len(LEVEL_VACUUM_PA)
         self.run(100)
         self.board.footswitch = SWITCH_PRESSED

@@ -12,8 +12,9 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Any
 
-from emery.simulator.analysis import IN_BAND_PA, SKIN_FREE_PA, STROKE_MS
+from emery.simulator.analysis import IN_BAND_PA, SKIN_FREE_PA
 from emery.simulator.decimate import change_rows
+from emery.simulator.operator import STROKE_MS
 from emery.simulator.trace import Columns
 from firmware import treatment
 
