@@ -544,6 +544,9 @@ class Treatment:
         if not self._footswitch.held or not passes.is_open:
             self._wants_suction = 0
             self.reason = WHY_WAITING
+        elif self.session_ms >= self.session_limit_ms:
+            self._wants_suction = 0
+            self.reason = WHY_SESSION_OVER
         elif readings.committed_sequence == passes.sequence:
             self._treat()
         elif self._recording_ms >= limits.RECORD_WAIT_MS:
