@@ -98,7 +98,7 @@ _SEARCH_SPARE_PA = const(2_500)
 _SEARCH_MS = const(25)
 
 # The coast may end this far above the set vacuum: an early brake costs more. [E]
-_OVER_PA = const(150)
+_OVER_PA = const(300)
 # Within this of the set vacuum HOLD does without full drive; if a braked rise
 # would end this far below, the brake was early. [E]
 _NEAR_PA = const(2_000)

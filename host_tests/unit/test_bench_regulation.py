@@ -1,5 +1,7 @@
 """How the bench judges regulation, and its references."""
 
+from collections.abc import Callable
+
 import pytest
 
 from emery.bench import references, regulation
@@ -54,7 +56,7 @@ def test_the_worst_case_is_told() -> None:
 
 @pytest.mark.parametrize(("name", "make"), references.REFERENCES)
 def test_every_reference_does_what_it_is_known_for(
-    name: str, make: "regulation.Callable[[int], references.Controller]"
+    name: str, make: Callable[[int], references.Controller]
 ) -> None:
     figures = regulation.run_case(make(1), {}, 24_000)
     if name == "bang_bang":
