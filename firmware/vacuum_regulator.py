@@ -88,7 +88,7 @@ _SEALING_RATE = const(6 << 4)
 _SEALED_PA = const(2_000)
 _OPEN_PA = const(1_200)
 # The slowest plant makes this of full speed; half of it is enough to go on with
-# full drive, once so much could have been seen. [E]
+# full drive, from when it could be seen up to 4 kPa, more than an open tip shows. [E]
 _EXPECTED_RATE = const(26 << 4)
 _EXPECTED_FIRST_PA = const(700)
 _EXPECTED_LAST_PA = const(8_000)
