@@ -88,7 +88,7 @@ _SEALING_RATE = const(6 << 4)
 _SEALED_PA = const(2_000)
 _OPEN_PA = const(1_200)
 # The slowest plant makes this of full speed; half of it is enough to go on with
-# full drive, once so much could have been seen. [E]
+# full drive, from when it could be seen up to 4 kPa, more than an open tip shows. [E]
 _EXPECTED_RATE = const(26 << 4)
 _EXPECTED_FIRST_PA = const(700)
 _EXPECTED_LAST_PA = const(8_000)
@@ -98,7 +98,7 @@ _SEARCH_SPARE_PA = const(2_500)
 _SEARCH_MS = const(25)
 
 # The coast may end this far above the set vacuum: an early brake costs more. [E]
-_OVER_PA = const(150)
+_OVER_PA = const(300)
 # Within this of the set vacuum HOLD does without full drive; if a braked rise
 # would end this far below, the brake was early. [E]
 _NEAR_PA = const(2_000)
