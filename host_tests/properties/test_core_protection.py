@@ -1,5 +1,7 @@
 """Protection over everything the settings and a converter can bring."""
 
+from itertools import pairwise
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -118,7 +120,7 @@ def test_two_samples_that_are_or_will_be_over_trip_and_nothing_else(
     ahead = 10 // tick_ms
     slack_pa = 2 * (1 + 2 * ahead) * unit_pa(settings, channel)
     over = [vacuums_pa[0] >= settings.hard_limit_pa]
-    for before, now in zip(vacuums_pa, vacuums_pa[1:], strict=False):
+    for before, now in pairwise(vacuums_pa):
         coming_pa = now + ahead * max(now - before, 0)
         # What rounding may decide either way is not the question here.
         assume(abs(coming_pa - settings.hard_limit_pa) > slack_pa)
