@@ -58,7 +58,7 @@ _FROZEN_MS = const(500)
 class ChannelGuard:
     """Thresholds and sample counters of one vacuum sensor."""
 
-    STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa", "_ratio")
+    STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa", "_ratio", "is_damaged")
 
     def __init__(self, settings: Settings, channel: str, hard_limit_pa: int) -> None:
         self._zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
@@ -69,6 +69,7 @@ class ChannelGuard:
         self._hard_ratio = self.ratio(hard_limit_pa)
         # Its complement: a bit of memory that flips is seen in the next tick.
         self._hard_check = ~self._hard_ratio
+        self.is_damaged = 0  # the trip threshold is no longer what it was
         self._floor_ratio = self.ratio(limits.SENSOR_FLOOR_PA)
         self._ceiling_ratio = self.ratio(limits.SENSOR_CEILING_PA)
         # The over-vacuum threshold of each level; the first stands for none.
@@ -91,10 +92,6 @@ class ChannelGuard:
         output_ppm = self._zero_ppm - vacuum_pa * 1_000_000 // self._span_pa
         return (output_ppm * self._divider << _RATIO_BITS) // (self._supply_divider * 1_000_000)
 
-    def is_damaged(self) -> bool:
-        """Is the trip threshold no longer what it was at the start?"""
-        return self._hard_ratio != ~self._hard_check
-
     def step(self, raw: int, supply_raw: int, level: int) -> None:
         """Judge one raw sample; `level` is the level in force, 0 for none."""
         ratio = (raw << _RATIO_BITS) // supply_raw
@@ -102,13 +99,17 @@ class ChannelGuard:
             ratio = _RATIO_HIGHEST
         # Falling vacuum is judged as it is: a spike is over once, not twice.
         coming = ratio
-        if ratio < self._ratio:
-            coming += (ratio - self._ratio) * self._ahead
+        before = self._ratio
+        if ratio < before:
+            coming += (ratio - before) * self._ahead
         self._ratio = ratio
-        if coming <= self._hard_ratio:
+        hard_ratio = self._hard_ratio
+        if hard_ratio != ~self._hard_check:
+            self.is_damaged = 1
+        if coming <= hard_ratio:
             if self.over_samples < limits.HARD_SAMPLES:
                 self.over_samples += 1
-        else:
+        elif self.over_samples:
             self.over_samples = 0
         if ratio < self._ceiling_ratio or ratio > self._floor_ratio:
             if self.range_score < _BAD_LIMIT:
@@ -164,7 +165,10 @@ class Protection:
         """Judge this tick's raw counts. `level` is the level in force, or 0;
         `is_safe` tells that the outputs of the tick before were safe."""
         dt_ms = readings.dt_ms
+        a_raw = readings.vacuum_a_raw
+        b_raw = readings.vacuum_b_raw
         supply_raw = readings.sensor_supply_raw
+        raw_sum = a_raw + b_raw + supply_raw
         if self._supply_low_raw <= supply_raw <= self._supply_high_raw:
             if self.supply_score > 0:
                 self.supply_score -= 1
@@ -174,8 +178,8 @@ class Protection:
             supply_raw = self._supply_high_raw
         a = self.a
         b = self.b
-        a.step(readings.vacuum_a_raw, supply_raw, level)
-        b.step(readings.vacuum_b_raw, supply_raw, level)
+        a.step(a_raw, supply_raw, level)
+        b.step(b_raw, supply_raw, level)
 
         if a.is_soft or b.is_soft:
             if self.soft_ms < self._soft_latch_ms:
@@ -203,7 +207,6 @@ class Protection:
         elif self.silence_ms <= limits.MAIN_LOOP_SILENCE_MS:
             self.silence_ms += dt_ms
 
-        raw_sum = readings.vacuum_a_raw + readings.vacuum_b_raw + readings.sensor_supply_raw
         if raw_sum != self._raw_sum:
             self._raw_sum = raw_sum
             self.frozen_ms = 0
@@ -238,7 +241,7 @@ class Protection:
             self.fault = faults.READINGS_FROZEN
         elif self.vented_ms > limits.VENTED_MS:
             self.fault = faults.VENT_FAILED
-        elif a.is_damaged() or b.is_damaged():
+        elif a.is_damaged or b.is_damaged:
             self.fault = faults.MEMORY
         elif readings.main_fault != faults.NONE:
             self.fault = readings.main_fault
