@@ -201,8 +201,9 @@ class Protection:
         elif self.late_score > 0:
             self.late_score -= 1
 
-        if readings.main_turns != self._main_turns:
-            self._main_turns = readings.main_turns
+        main_turns = readings.main_turns
+        if main_turns != self._main_turns:
+            self._main_turns = main_turns
             self.silence_ms = 0
         elif self.silence_ms <= limits.MAIN_LOOP_SILENCE_MS:
             self.silence_ms += dt_ms

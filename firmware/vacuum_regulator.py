@@ -35,8 +35,7 @@ from firmware.settings import Settings
 from hal.contract import FULL_PERMILLE
 
 _LOW_PA = limits.LEVEL_VACUUM_PA[0]
-_HIGH_PA = limits.LEVEL_VACUUM_PA[9]
-_SPAN_PA = _HIGH_PA - _LOW_PA
+_SPAN_PA = limits.LEVEL_VACUUM_PA[9] - _LOW_PA
 
 _SEARCH = const(0)
 _RISE = const(1)
