@@ -22,6 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN
 from firmware import faults, limits, storage
 from firmware.proof import WAITING
 from firmware.treatment import STATES
@@ -53,14 +54,13 @@ from hal.contract import (
     STEP_UP,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
+    VENT_CLOSED,
+    VENT_OPEN,
 )
 from hal.mock import FAULTS
 from host_tests.core_strategies import SMALL_HIGHEST, SMALL_LOWEST
 from host_tests.whole_device import (
-    IN_AIR,
     LEAPS,
-    ON_CAP,
-    ON_SKIN,
     TIP_PLACES,
     WholeDevice,
     quick_settings,
@@ -75,10 +75,20 @@ LIFT_LONGEST_MS = 150
 # Above the contact threshold of every level, so that the contact is believed.
 STILL_SEEN_PA = 10_000
 ON_TIME_MS = limits.TICK_LONGEST_MS
+FOR_EVER_MS = 1 << 40
 
-A_FAULTS = {name for name, _ in FAULTS if name.startswith(("vacuum_a_", "vacuum_s"))}
-B_FAULTS = {name for name, _ in FAULTS if name.startswith(("vacuum_b_", "vacuum_s"))}
-SUPPLY_FAULTS = {name for name, _ in FAULTS if name.startswith(("sensor_supply", "samples"))}
+# What makes a channel one that cannot be believed, both of them, or a vent one
+# that does not let the vacuum go: faults of the board, parameters of the rest.
+A_BROKEN = {name for name, _ in FAULTS if name.startswith(("vacuum_a_", "vacuum_s"))} | {
+    "gain_a", "offset_a_pa", "lag_a_s", "port_a_open"
+}
+B_BROKEN = {name for name, _ in FAULTS if name.startswith(("vacuum_b_", "vacuum_s"))} | {
+    "gain_b", "offset_b_pa", "lag_b_s", "port_b_open"
+}
+SUPPLY_BROKEN = {name for name, _ in FAULTS if name.startswith(("sensor_supply", "samples"))} | {
+    "supply_v", "noise"
+}
+VENT_BROKEN = {"vent_stuck_closed", "vent_open", "vent_m", "vent_lag_s"}
 SWITCH_FAULTS = {name for name, _ in FAULTS if name.startswith("footswitch")}
 SUCTION_STATES = ("TREATING", "PROOF", "SERVICE")
 SESSION_STATES = ("READY", "TREATING", "PAUSED", "ZONE_DONE", "RESTING")
@@ -116,7 +126,7 @@ class Watch:
         self.over_ms = 0
         self.over_late_ms = 0
         self.release_left_ms = -1
-        self.tip_before = self.device.tip
+        self.before = (self.device.tip, self.device.changes)
         self.lifted_ms = 0
         self.lifted_late_ms = 0
         self.confirmed = 0
@@ -151,14 +161,19 @@ class Watch:
     def sound_channels(self) -> int:
         """How many vacuum channels tell the truth, and can be judged by it."""
         device = self.device
-        if device.injected & SUPPLY_FAULTS or device.samples_stale:
+        broken = device.injected | device.spoiled
+        if broken & SUPPLY_BROKEN:
             return 0
-        spoiled = device.spoiled
-        if spoiled & {"supply_v", "noise", "lag_s"}:
-            return 0
-        a = not device.injected & A_FAULTS and not spoiled & {"gain_a", "offset_a_pa"}
-        b = not device.injected & B_FAULTS and not spoiled & {"gain_b", "offset_b_pa"}
-        return int(a) + int(b)
+        return int(not broken & A_BROKEN) + int(not broken & B_BROKEN)
+
+    def pump_obeys(self) -> bool:
+        """Does the pump stop when the board takes its lease back? (A signal
+        stuck at full does.)"""
+        return "pump_welded" not in self.device.spoiled
+
+    def vent_obeys(self) -> bool:
+        """Does the vent open, freely and at once?"""
+        return not (self.device.injected | self.device.spoiled) & VENT_BROKEN
 
     def look_at_plant(self, ms: int, excused: bool) -> None:
         """Time has passed in the plant, with or without a tick at its end."""
@@ -169,20 +184,21 @@ class Watch:
         if self.lease_ms <= 0:
             assert board.is_safe()
         late_ms = ms if self.since_tick_ms > ON_TIME_MS else 0
-        if device.tip != IN_AIR:  # the cap seals like skin
+        if device.tip != TIP_IN_AIR:  # the cap seals like skin
             self.lifted_ms = self.lifted_late_ms = 0
         else:
             self.lifted_ms += ms
             self.lifted_late_ms += late_ms
-        if device.tip != self.tip_before:
-            self.tip_before = device.tip
+        if (device.tip, device.changes) != self.before:
+            self.before = (device.tip, device.changes)
             self.release_left_ms = -1
         if plant.skin_pa > TRULY_OVER_PA and self.sound_channels():
             self.seen["over 45 kPa"] += 1
             self.over_ms += ms
             self.over_late_ms += late_ms
             if self.over_ms - self.over_late_ms > OVER_LONGEST_MS:
-                # From here on it must fall as if everything were safe.
+                # From here on everything is safe, and it falls as it then must.
+                assert board.is_safe()
                 if self.release_left_ms < 0:
                     self.release_left_ms = self.release_time_ms()
                 self.release_left_ms -= ms
@@ -196,11 +212,14 @@ class Watch:
     def release_time_ms(self) -> int:
         """What this plant needs by itself to fall below the limit, as it is now."""
         plant = copy.deepcopy(self.device.plant)
+        vent = VENT_CLOSED if "vent_stuck_closed" in self.device.injected else VENT_OPEN
         for ticks in range(1, 1_000):
-            plant.run(0, 0, 0)
+            plant.run(0, 0, vent)
             if plant.skin_pa <= TRULY_OVER_PA:
                 return (ticks + 1) * self.device.tick_ms
-        raise AssertionError("this plant does not release")
+        # Only a vent that does not open keeps the vacuum.
+        assert not self.vent_obeys()
+        return FOR_EVER_MS
 
     # What holds after a tick -----------------------------------------------------------
 
@@ -268,7 +287,7 @@ class Watch:
         if not outputs.are_safe():
             self.seen["service output"] += 1
             assert self.service_ms < limits.SERVICE_RUN_MS + ON_TIME_MS
-            if self.sound_channels() == 2:
+            if self.sound_channels() == 2 and self.pump_obeys() and self.vent_obeys():
                 # The median of three samples, and the lag of the tube.
                 assert device.plant.skin_pa < limits.SERVICE_VACUUM_PA + 5_000
 
@@ -277,7 +296,7 @@ class Watch:
         device = self.device
         is_still = (
             state == "TREATING"
-            and device.tip == ON_SKIN
+            and device.tip == TIP_ON_SKIN
             and device.motion == MOTION_STILL
             and self.sound_channels() == 2
             and device.controller.sensing.vacuum_pa > STILL_SEEN_PA
@@ -303,7 +322,7 @@ class Watch:
         if state == "PROOF":
             if self.state != "PROOF":
                 self.proof_peak_pa = 0.0
-            if device.tip != IN_AIR:
+            if device.tip != TIP_IN_AIR:
                 self.proof_peak_pa = max(self.proof_peak_pa, device.plant.skin_peak_pa)
             assert self.confirmed == CONFIRM_ALL
             assert self.client
@@ -408,7 +427,7 @@ class Watch:
             self.seen[f"pass {number}"] += 1
         assert 1 <= number <= limits.PASSES_PER_ZONE
         assert number <= device.settings.zones[zone].passes
-        if device.tip == ON_SKIN and device.board.pump_permille:
+        if device.tip == TIP_ON_SKIN and device.board.pump_permille:
             if (zone, number) not in self.made:
                 assert number <= self.pass_cap(device.settings.zones[zone].passes)
                 self.made.add((zone, number))
@@ -445,7 +464,6 @@ class Watch:
             app.outputs.are_safe()
             and device.plant.volume_pa < 1_000
             and self.sound_channels() == 2
-            and device.main_loop_runs
             and not device.injected
             and not device.storage.cut_power
         )
@@ -474,13 +492,28 @@ SPOILS: list[tuple[str, tuple[float, ...]]] = [
     ("pump_wear", (0.3, 0.7)),
     ("supply", (0.6, 1.2)),
     ("volume_m3", (1e-4, 3e-3)),
+    ("canister_fill", (0.5, 1.0)),
+    ("hose_leak", (0.05, 1.0)),
+    ("pump_welded", (0.4, 1.0)),
     ("vent_m", (1e-3,)),
+    ("vent_open", (0.0, 0.2)),
+    ("vent_leak", (0.1, 1.0)),
+    ("vent_lag_s", (0.5, 3.0)),
+    ("touch_leak", (0.0, 1.0)),
+    ("hover_leak", (0.0, 0.05)),
+    ("cap_leak", (0.02, 0.3)),
+    ("cap_nozzle", (0.0,)),
+    ("feed_open", (0.0,)),
+    ("feed_leak", (0.3, 1.0)),
     ("offset_a_pa", (-3_000.0, 3_000.0)),
     ("offset_b_pa", (-3_000.0, 3_000.0)),
     ("gain_a", (0.5, 0.8, 1.3)),
     ("gain_b", (0.5, 0.8, 1.3)),
     ("noise", (5.0, 10.0)),
-    ("lag_s", (0.2,)),
+    ("lag_a_s", (0.2,)),
+    ("lag_b_s", (0.2,)),
+    ("port_a_open", (0.0, 0.05)),
+    ("port_b_open", (0.0, 0.05)),
     ("supply_v", (3.0, 4.7, 5.6)),
 ]
 SPOIL = st.sampled_from([(name, value) for name, values in SPOILS for value in values])
@@ -548,7 +581,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     # Hand and foot
 
     @rule(tip=st.sampled_from(TIP_PLACES), ticks=st.integers(0, 30))
-    def move_tip(self, tip: str, ticks: int) -> None:
+    def move_tip(self, tip: int, ticks: int) -> None:
         self.device.tip = tip
         self.wait(ticks)
 
@@ -570,9 +603,9 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     def stroke(self, ms: int) -> None:
         device = self.device
         self.treat()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         device.run(ms)
-        device.tip = IN_AIR
+        device.tip = TIP_IN_AIR
         device.run(200)
 
     def treat(self) -> None:
@@ -590,13 +623,13 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     def treat_zone(self, zone: int, lift_ms: int, strokes: list[int]) -> None:
         """Strokes over a zone, as in a treatment."""
         device = self.device
-        device.tip = IN_AIR
+        device.tip = TIP_IN_AIR
         device.tick(COMMAND_SELECT_ZONE, zone)
         for ms in strokes:
             self.treat()
-            device.tip = ON_SKIN
+            device.tip = TIP_ON_SKIN
             device.run(ms)
-            device.tip = IN_AIR
+            device.tip = TIP_IN_AIR
             device.run(lift_ms)
 
     @rule(steps=st.lists(st.sampled_from((STEP_UP, STEP_DOWN)), max_size=6))
@@ -612,7 +645,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
             if not plan.is_available():
                 device.tick(COMMAND_LEVEL, STEP_DOWN)
         device.press()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         for step in steps:
             device.run(520)
             device.tick(COMMAND_LEVEL, step)
@@ -671,7 +704,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         for _ in range(4):
             if device.state != "PROOF":
                 device.work_panel(client)
-        device.tip = ON_CAP
+        device.tip = TIP_ON_CAP
 
     @rule(name=FAULT_NAMES, spoil=SPOIL, electrical=st.booleans(), how=st.integers(0, 2))
     def self_test_with_a_fault(
@@ -686,7 +719,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         if how == 0:
             device.cut_power()
         else:
-            device.tip = IN_AIR
+            device.tip = TIP_IN_AIR
             device.foot = SWITCH_RELEASED
             device.run(5_200 if how == 2 else 100)
             device.tick(COMMAND_ACKNOWLEDGE)
@@ -742,7 +775,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(tip=st.sampled_from(TIP_PLACES), runs=st.lists(SERVICE_RUNS, min_size=1, max_size=3),
           ticks=st.sampled_from((1, 30, 250)))
-    def service(self, tip: str, runs: list[tuple[int, int]], ticks: int) -> None:
+    def service(self, tip: int, runs: list[tuple[int, int]], ticks: int) -> None:
         device = self.device
         if device.state != "SERVICE":
             device.tick(COMMAND_END)
@@ -778,9 +811,9 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 80))
     def stall_main_loop(self, ticks: int) -> None:
-        self.device.main_loop_runs = False
+        self.device.inject("main_loop_stopped")
         self.wait(ticks)
-        self.device.main_loop_runs = True
+        self.device.clear("main_loop_stopped")
 
     # Power
 
@@ -839,9 +872,15 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 80))
     def stale_samples(self, ticks: int) -> None:
-        self.device.samples_stale = True
+        self.device.inject("samples_stale")
         self.wait(ticks)
-        self.device.samples_stale = False
+        self.device.clear("samples_stale")
+
+    @rule(ticks=st.integers(1, 40))
+    def stop_ticks(self, ticks: int) -> None:
+        self.device.inject("tick_stopped")
+        self.wait(ticks)
+        self.device.clear("tick_stopped")
 
     @rule(zone=st.integers(0, 2), bit=st.integers(0, 7))
     def flip_a_bit(self, zone: int, bit: int) -> None:
@@ -925,7 +964,7 @@ def test_a_bit_lost_in_a_count_gives_no_pass_back() -> None:
     device, watch = watched()
     for _ in range(2):
         device.press()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         device.run(500)
         device.tick(COMMAND_PASS_DONE)
     opened = device.controller.passes.opened
@@ -963,7 +1002,7 @@ def test_no_step_under_suction_leads_past_the_proved_level() -> None:
         device.tick(COMMAND_LEVEL, STEP_DOWN)
     assert plan.level < plan.level_highest
     device.press()
-    device.tip = ON_SKIN
+    device.tip = TIP_ON_SKIN
     device.run(600)
     assert device.state == "TREATING"
     device.tick(COMMAND_LEVEL, STEP_UP)
