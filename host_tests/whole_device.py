@@ -63,6 +63,7 @@ SOUND_SENSORS = {row[0]: row[4] for row in SENSOR_PARAMETERS}
 # attribute, and the limit. Nothing else happens in such a span.
 LEAPS = {
     "pump on": ("pump_rest", "on_ms", limits.PUMP_ON_MS),
+    "pump overdue": ("pump_rest", "on_ms", limits.PUMP_ON_LONGEST_MS),
     "pump rested": ("pump_rest", "off_ms", limits.PUMP_REST_MS),
     "idle": ("treatment", "_idle_ms", limits.IDLE_MS),
     "footswitch held": ("treatment", "_held_ms", limits.FOOTSWITCH_HELD_MS),

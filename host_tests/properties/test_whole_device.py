@@ -10,6 +10,7 @@ got everywhere.
 
 import copy
 import struct
+from binascii import crc32
 from collections import Counter
 
 import pytest
@@ -94,6 +95,11 @@ SUCTION_STATES = ("TREATING", "PROOF", "SERVICE")
 SESSION_STATES = ("READY", "TREATING", "PAUSED", "ZONE_DONE", "RESTING")
 
 
+def is_damaged(record: bytes) -> bool:
+    """Is there a record, and not as it was written?"""
+    return record != b"" and crc32(record[:-4]) != int.from_bytes(record[-4:], "little")
+
+
 class Watch:
     """Looks at a device after every tick, and at its plant meanwhile."""
 
@@ -110,7 +116,13 @@ class Watch:
         self.service_fault = 0
         self.service_fault_is_kept = False
         self.repaired = False
-        self.record_is_lost = False
+        # The record could not be used at this power-on; it could not be read,
+        # so that what it keeps may come back: the fault behind, and the commits.
+        self.is_lost = False
+        self.was_lost = False
+        self.is_unread = False
+        self.fault_behind = 0
+        self.commits = 0
         device.before_power_on = self.look_at_power_on
         device.after_ms = self.look_at_plant
         device.after_tick = self.look
@@ -151,8 +163,19 @@ class Watch:
             # The repair may or may not have been written down.
             self.service_fault = 0
             self.service_fault_is_kept = self.repaired = False
-        if self.record_is_lost:
-            self.service_fault = 0
+        storage = self.device.storage
+        if self.is_unread and storage.commits == self.commits:
+            self.service_fault = self.fault_behind
+        self.service_fault_is_kept = bool(self.service_fault)
+        self.is_unread = "storage_unreadable" in self.device.injected
+        self.was_lost = self.is_lost
+        self.is_lost = self.is_unread or is_damaged(storage.record)
+        if self.is_unread:
+            self.fault_behind = self.service_fault
+            self.commits = storage.commits
+        if self.is_lost:
+            self.service_fault = faults.RECORD_DAMAGED
+            self.service_fault_is_kept = not self.is_unread
         self.power_on_state()
         self.seen["power on"] += 1
 
@@ -270,7 +293,6 @@ class Watch:
         self.warn(treatment.warning)
         self.state = state
         self.fault = fault
-        self.record_is_lost = False
         if self.ticks % 25 == 0:
             self.look_at_numbers()
 
@@ -397,12 +419,12 @@ class Watch:
         passes = device.controller.passes
         if device.app.command == COMMAND_END or state == "COMPLETE":
             self.session_may_end = True
-        if passes.session != self.session and self.ticks == 1:
+        if self.ticks == 1 and (self.is_lost or self.was_lost or passes.session != self.session):
             # The power went before the new session was written down, or the
-            # record was lost: nothing was done in it.
-            assert self.record_is_lost or not self.made
+            # record was lost, or has come back: nothing was done in it.
+            assert self.is_lost or self.was_lost or not self.made
             self.session = passes.session
-            self.session_may_end = not self.record_is_lost
+            self.session_may_end = not self.is_lost
         if passes.session != self.session:
             assert self.session_may_end
             assert state == "READY"
@@ -443,7 +465,7 @@ class Watch:
         device = self.device
         app = device.app
         if self.service_fault and state != "SERVICE":
-            if self.ticks > 1 or not self.service_fault_is_kept:
+            if self.ticks > 1:
                 assert state == "FAULT"
             assert state in ("FAULT", "BOOT")
             if state == "FAULT":
@@ -451,7 +473,11 @@ class Watch:
         if state == "FAULT" and faults.CATALOGUE[fault][3] == faults.EXIT_SERVICE:
             self.service_fault = fault
             passes = device.controller.passes
-            if app.readings.committed_sequence == passes.sequence and self.state == "FAULT":
+            if (
+                app.readings.committed_sequence == passes.sequence
+                and self.state == "FAULT"
+                and not (self.is_unread and device.storage.commits == self.commits)
+            ):
                 self.service_fault_is_kept = True
         if state == "SERVICE" and app.command == COMMAND_REPAIRED:
             self.repaired = True
@@ -835,7 +861,6 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         if record:
             record[at % len(record)] ^= 0x10
             device.storage.record = bytes(record)
-            self.watch.record_is_lost = True
         device.cut_power()
         self.wait(10)
 
