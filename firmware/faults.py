@@ -110,7 +110,7 @@ CATALOGUE = (
      ("Release the footswitch and switch off and on.",
       "If it returns, the flash is worn or full: have the board serviced.")),
     (RECORD_DAMAGED, "RECORD_DAMAGED", HIGH, EXIT_SERVICE,
-     "The pass record is damaged: counts, and a fault it may have kept, are lost",
+     "The pass record is lost, with its counts and any fault kept in it",
      ("Switch off and on, in case it could not be read only once.",
       _OUT_OF_USE,
       "Check vent, pump and sensors as after any fault; replace a worn flash.",

@@ -778,7 +778,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         self.device.spoil("nozzle_open", 0.0)
         self.device.run(500)
 
-    @rule(name=st.sampled_from(("storage_refuses", "vacuum_a_frozen")))
+    @rule(name=st.sampled_from(("storage_refuses", "storage_fails", "vacuum_a_frozen")))
     def press_without_storage(self, name: str) -> None:
         self.device.recover()
         self.device.tick(COMMAND_PASS_DONE)
