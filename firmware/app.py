@@ -113,8 +113,7 @@ class App:
         sensing = controller.sensing
         if not self.outputs.are_safe() or not (
             controller.treatment.has_long_failed()
-            or _is_released(sensing.a.vacuum_pa)
-            and _is_released(sensing.b.vacuum_pa)
+            or (_is_released(sensing.a.vacuum_pa) and _is_released(sensing.b.vacuum_pa))
         ):
             return
         # No pass begins on settings that are not the ones that were checked.

@@ -116,11 +116,10 @@ class Watch:
         self.service_fault = 0
         self.service_fault_is_kept = False
         self.repaired = False
-        # The record could not be used at this power-on; it could not be read,
-        # so that what it keeps may come back: the fault behind, and the commits.
+        # The record could not be used at this power-on; until another one is
+        # written, what it keeps may come back: the fault behind.
         self.is_lost = False
         self.was_lost = False
-        self.is_unread = False
         self.fault_behind = 0
         self.commits = 0
         device.before_power_on = self.look_at_power_on
@@ -164,18 +163,18 @@ class Watch:
             self.service_fault = 0
             self.service_fault_is_kept = self.repaired = False
         storage = self.device.storage
-        if self.is_unread and storage.commits == self.commits:
+        if self.is_lost and storage.commits == self.commits:
             self.service_fault = self.fault_behind
         self.service_fault_is_kept = bool(self.service_fault)
-        self.is_unread = "storage_unreadable" in self.device.injected
         self.was_lost = self.is_lost
-        self.is_lost = self.is_unread or is_damaged(storage.record)
-        if self.is_unread:
+        self.is_lost = is_damaged(storage.record)
+        if "storage_unreadable" in self.device.injected:
+            self.is_lost = True
+        if self.is_lost:
             self.fault_behind = self.service_fault
             self.commits = storage.commits
-        if self.is_lost:
             self.service_fault = faults.RECORD_DAMAGED
-            self.service_fault_is_kept = not self.is_unread
+            self.service_fault_is_kept = False
         self.power_on_state()
         self.seen["power on"] += 1
 
@@ -476,7 +475,7 @@ class Watch:
             if (
                 app.readings.committed_sequence == passes.sequence
                 and self.state == "FAULT"
-                and not (self.is_unread and device.storage.commits == self.commits)
+                and not (self.is_lost and device.storage.commits == self.commits)
             ):
                 self.service_fault_is_kept = True
         if state == "SERVICE" and app.command == COMMAND_REPAIRED:
