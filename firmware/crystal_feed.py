@@ -31,9 +31,10 @@ class CrystalFeed:
         if not self.valve_permille:
             band_pa >>= 1
         if on_skin and flow_mg_min and set_pa and vacuum_pa >= set_pa - band_pa:
-            valve = flow_mg_min * FULL_PERMILLE // self._full_flow
-            self.valve_permille = valve if valve < FULL_PERMILLE else FULL_PERMILLE
-            self.flow_mg_min = flow_mg_min
+            if flow_mg_min != self.flow_mg_min:
+                valve = flow_mg_min * FULL_PERMILLE // self._full_flow
+                self.valve_permille = valve if valve < FULL_PERMILLE else FULL_PERMILLE
+                self.flow_mg_min = flow_mg_min
         else:
             self.valve_permille = 0
             self.flow_mg_min = 0

@@ -20,6 +20,10 @@ from binascii import crc32
 
 from firmware import limits
 
+# Settings are set by name; only a type checker has to be told. (A class that
+# really defines __getattr__ makes CPython read every attribute the slow way.)
+TYPE_CHECKING = False
+
 SCHEMA_VERSION = 2
 MAGIC = b"EMRY"
 NAME_BYTES = 16
@@ -167,9 +171,9 @@ class Settings:
         for row in SETTINGS:
             setattr(self, row[0], row[5])
 
-    def __getattr__(self, name: str) -> int:
-        # Reached only for a name that is not in the table.
-        raise AttributeError("no setting " + name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> int: ...
 
 
 class Zone:
@@ -180,8 +184,9 @@ class Zone:
         for row in ZONE_FIELDS:
             setattr(self, row[0], row[5])
 
-    def __getattr__(self, name: str) -> int:
-        raise AttributeError("no zone field " + name)
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> int: ...
 
 
 def range_problem(row: tuple, value: int) -> str:

@@ -236,8 +236,8 @@ class Treatment:
         if self._passes.is_damaged():
             protection.latch(faults.MEMORY)
         if (
-            not self._footswitch.held
-            or state == TREATING
+            state == TREATING
+            or not self._footswitch.held
             or state == PROOF
             or state == SERVICE
         ):
@@ -354,7 +354,7 @@ class Treatment:
             # falls quickly would look like over-vacuum.
             if self._step_ms < _STEP_MS:
                 self._step_ms += readings.dt_ms
-            elif self._adjust(command, argument):
+            elif command != COMMAND_NONE and self._adjust(command, argument):
                 self._step_ms = 0
                 self._wish_for_plan()
 

@@ -35,8 +35,7 @@ from firmware.settings import Settings
 from hal.contract import FULL_PERMILLE
 
 _LOW_PA = limits.LEVEL_VACUUM_PA[0]
-_HIGH_PA = limits.LEVEL_VACUUM_PA[9]
-_SPAN_PA = _HIGH_PA - _LOW_PA
+_SPAN_PA = limits.LEVEL_VACUUM_PA[9] - _LOW_PA
 
 _SEARCH = const(0)
 _RISE = const(1)
@@ -121,6 +120,8 @@ class VacuumRegulator:
         "_moved",
         "_pushed",
         "_expected",
+        "_set_pa",
+        "_set_line",
     )
 
     def __init__(self, settings: Settings) -> None:
@@ -145,6 +146,8 @@ class VacuumRegulator:
         self._moved = 0  # what the vacuum did lately
         self._pushed = 0  # what the pump pushed lately, in permille ms
         self._expected = 0  # what the slowest plant would show by now, in 1/16 Pa
+        self._set_pa = 0  # that the next is for
+        self._set_line = 0
 
     def step(self, set_pa: int, vacuum_pa: int, on_skin: int, dt_ms: int) -> None:
         """One tick; `set_pa` 0 means no suction."""
@@ -154,29 +157,36 @@ class VacuumRegulator:
             vacuum_pa = _READ_HIGH_PA
         if dt_ms > _LATEST_MS:
             dt_ms = _LATEST_MS
-        rate = self._follow(vacuum_pa, set_pa, dt_ms)
+        line = self._line(vacuum_pa)
+        # Permille of its flow that the pump has left at this vacuum.
+        left = 1000 - vacuum_pa * 1000 // _NOTHING_LEFT_PA
+        if left < _LEFT_LEAST:
+            left = _LEFT_LEAST
+        rate = self._follow(set_pa, vacuum_pa, line, left, dt_ms)
         if set_pa == 0:
             self.drive_permille = 0
             self.phase = _RISE
             self._expected = 0
             return
+        if set_pa != self._set_pa:
+            self._set_pa = set_pa
+            self._set_line = self._line(set_pa)
 
         # Where the vacuum is by now, and where it would go without drive. With
         # p the push and s the speed, the coast is rate * lag * (1 - ln(s / (s - p))
         # * (s - p) / p); 7 p / (14 s - 6 p) is that within 4 %.
         speed = self._speed >> _SPEED_BITS
-        here = self.rise * self._left(vacuum_pa) // 1000
         now_pa = vacuum_pa + (rate * (_SEEN_MS + dt_ms) >> _MOVED_BITS)
         coast_pa = 0
         if rate > 0 and speed > 0:
-            push = rate * 1000 // here  # 6400 * 1000
+            push = rate * 1000 // (self.rise * left // 1000)  # 6400 * 1000
             if push > speed:
                 push = speed
             share = 7_000 * push // (14 * speed - 6 * push)
             coast_pa = (rate * self._lag_ms >> _MOVED_BITS) * share // 1000  # 160,000 * 875
         short_pa = set_pa - now_pa - coast_pa
 
-        phase = self._next_phase(set_pa, vacuum_pa, on_skin, rate, short_pa, dt_ms)
+        phase = self._next_phase(set_pa, vacuum_pa, line, on_skin, rate, short_pa, dt_ms)
         self.phase = phase
         if phase == _RISE:
             self.drive_permille = FULL_PERMILLE
@@ -195,7 +205,7 @@ class VacuumRegulator:
             if drive > self._search:
                 drive = self._search
         else:
-            line = self._line(set_pa)
+            line = self._set_line
             error_pa = set_pa - vacuum_pa
             # A pump that gives all it has need not be asked for more.
             can_give = error_pa < 0 or self.drive_permille < FULL_PERMILLE
@@ -221,11 +231,6 @@ class VacuumRegulator:
         line = self._low + self._slope * (vacuum_pa - _LOW_PA) // _SPAN_PA  # 1000 * 55,000
         return line if line > _HOLD_SPEED_LEAST else _HOLD_SPEED_LEAST
 
-    def _left(self, vacuum_pa: int) -> int:
-        """Permille of its flow that the pump has left at this vacuum."""
-        left = 1000 - vacuum_pa * 1000 // _NOTHING_LEFT_PA
-        return left if left > _LEFT_LEAST else _LEFT_LEAST
-
     def _correct(self, ppm: int) -> None:
         ppm += self.hold_ppm
         if ppm > _HOLD_HIGHEST:
@@ -234,7 +239,9 @@ class VacuumRegulator:
             ppm = _HOLD_LOWEST
         self.hold_ppm = ppm
 
-    def _follow(self, vacuum_pa: int, set_pa: int, dt_ms: int) -> int:
+    def _follow(
+        self, set_pa: int, vacuum_pa: int, line: int, left: int, dt_ms: int
+    ) -> int:
         """Follow pump and vacuum, learn from a rise; the rate by now."""
         target = self.drive_permille - self._start
         target = (target * 1000 << _SPEED_BITS) // self._range if target > 0 else 0
@@ -247,8 +254,6 @@ class VacuumRegulator:
         speed >>= _SPEED_BITS
         seen >>= _SPEED_BITS
 
-        line = self._line(vacuum_pa)
-        left = self._left(vacuum_pa)
         hold = line + line * (self.hold_ppm // 1000) // 1000
         if hold > 1000:
             hold = 1000
@@ -292,7 +297,14 @@ class VacuumRegulator:
         return rate if rate < _RISE_HIGHEST else _RISE_HIGHEST
 
     def _next_phase(
-        self, set_pa: int, vacuum_pa: int, on_skin: int, rate: int, short_pa: int, dt_ms: int
+        self,
+        set_pa: int,
+        vacuum_pa: int,
+        line: int,
+        on_skin: int,
+        rate: int,
+        short_pa: int,
+        dt_ms: int,
     ) -> int:
         """The phase of this tick; `short_pa` is what a coast from here would
         leave below the set vacuum."""
@@ -318,15 +330,14 @@ class VacuumRegulator:
             return _SEARCH
         # Falling twice as fast as a sealed tip with the pump at rest: lifted.
         # 2 * 1000 * 6400 * 40
-        if self._moved * 1000 < -_LATELY_MS * (2 * self._line(vacuum_pa) * self.rise
-                                               + 1000 * _SEALING_RATE):
+        if self._moved * 1000 < -_LATELY_MS * (2 * line * self.rise + 1000 * _SEALING_RATE):
             return _SEARCH
         if phase == _RISE:
             return _BRAKE if short_pa <= -_OVER_PA else _RISE
         if phase == _BRAKE:
             if short_pa > _SHORT_PA:
                 return _RISE
-            line = self._line(set_pa)
+            line = self._set_line
             if rate > 0 and self._speed >> _SPEED_BITS > line + line * (
                 self.hold_ppm // 1000
             ) // 1000:

@@ -1,5 +1,7 @@
 """Protection over everything the settings and a converter can bring."""
 
+from itertools import pairwise
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -80,7 +82,7 @@ def test_at_the_hard_limit_the_second_sample_trips(
 
 
 @given(supplied(), st.sampled_from("ab"), st.integers(0, 20_000))
-def test_below_the_hard_limit_nothing_trips(
+def test_at_rest_below_the_hard_limit_nothing_trips(
     board: tuple[Settings, int], channel: str, below_pa: int
 ) -> None:
     settings, supply = board
@@ -90,6 +92,63 @@ def test_below_the_hard_limit_nothing_trips(
     assume(raw_at(settings, "a" if channel == "b" else "b", 10_000, supply) >= 0)
     assume(vacuum_of(settings, channel, raw, supply) > 0)
     assert two_samples(settings, channel, raw, supply) == [faults.NONE, faults.NONE]
+
+
+def faults_of(settings: Settings, channel: str, vacuums_pa: list[float]) -> list[int]:
+    """The fault after each sample of a channel, the other one well."""
+    protection = Protection(settings, settings.hard_limit_pa)
+    found = []
+    for turn, vacuum_pa in enumerate(vacuums_pa):
+        well_pa = 40_000.0
+        a_pa, b_pa = (vacuum_pa, well_pa) if channel == "a" else (well_pa, vacuum_pa)
+        readings = readings_at(settings, a_pa, b_pa)
+        readings.main_turns = turn
+        protection.step(readings, 0, 0)
+        found.append(protection.fault)
+    return found
+
+
+@given(
+    st.sampled_from((5, 10)),
+    st.sampled_from("ab"),
+    st.lists(st.integers(38_000, 47_000), min_size=3, max_size=12),
+)
+def test_two_samples_that_are_or_will_be_over_trip_and_nothing_else(
+    tick_ms: int, channel: str, vacuums_pa: list[float]
+) -> None:
+    settings = bench_settings(tick_period_ms=tick_ms)
+    ahead = 10 // tick_ms
+    slack_pa = 2 * (1 + 2 * ahead) * unit_pa(settings, channel)
+    over = [vacuums_pa[0] >= settings.hard_limit_pa]
+    for before, now in pairwise(vacuums_pa):
+        coming_pa = now + ahead * max(now - before, 0)
+        # What rounding may decide either way is not the question here.
+        assume(abs(coming_pa - settings.hard_limit_pa) > slack_pa)
+        over.append(coming_pa >= settings.hard_limit_pa)
+    assume(abs(vacuums_pa[0] - settings.hard_limit_pa) > slack_pa)
+    trips = [one and other for one, other in zip([False, *over], over, strict=False)]
+    found = faults_of(settings, channel, vacuums_pa)
+    for number, fault in enumerate(found):
+        if any(trips[: number + 1]):
+            assert fault != faults.NONE
+        else:
+            assert fault != faults.OVER_VACUUM
+
+
+@given(
+    st.sampled_from((5, 10)),
+    st.sampled_from("ab"),
+    st.integers(0, 44_900),
+    st.integers(0, 9),
+    st.integers(-4_000, 100_000),
+)
+def test_one_outlier_in_a_steady_vacuum_never_trips(
+    tick_ms: int, channel: str, steady_pa: int, place: int, outlier_pa: int
+) -> None:
+    vacuums_pa: list[float] = [steady_pa] * 12
+    vacuums_pa[place] = outlier_pa
+    settings = bench_settings(tick_period_ms=tick_ms)
+    assert faults.OVER_VACUUM not in faults_of(settings, channel, vacuums_pa)
 
 
 @given(supplied(), st.sampled_from("ab"), st.sampled_from((0, RAW_FULL_SCALE)))

@@ -67,7 +67,7 @@ def test_the_hard_limit_trips_in_the_tick_of_the_second_sample(channel: str, par
 
 
 @pytest.mark.parametrize("channel", "ab")
-def test_below_the_hard_limit_never_trips(channel: str) -> None:
+def test_at_rest_below_the_hard_limit_never_trips(channel: str) -> None:
     settings = bench_settings()
     supply = supply_raw(settings)
     below = int(raw_at(settings, channel, limits.HARD_VACUUM_PA - EARLY_PA, supply)) + 1
@@ -91,6 +91,41 @@ def test_two_single_samples_on_different_channels_are_no_trip() -> None:
     over = readings_at(judge.settings, 60_000).vacuum_a_raw
     assert judge.tick(44_000, vacuum_a_raw=over) == faults.NONE
     assert judge.tick(44_000, vacuum_b_raw=over) == faults.NONE
+
+
+@pytest.mark.parametrize("channel", "ab")
+@pytest.mark.parametrize(("tick_ms", "ahead"), [(5, 2), (10, 1)])
+def test_rising_vacuum_trips_on_where_it_will_be_ten_milliseconds_later(
+    channel: str, tick_ms: int, ahead: int
+) -> None:
+    rise_pa = 600
+    # The second sample that would be over so much later, and no earlier one.
+    second_pa = limits.HARD_VACUUM_PA - (ahead - 1) * rise_pa + EARLY_PA
+    for short_pa, expected in ((0.0, faults.OVER_VACUUM), (6 * EARLY_PA, faults.NONE)):
+        judge = Judge(bench_settings(tick_period_ms=tick_ms))
+        found = [
+            judge.tick(**{"a_pa": 40_000.0, "b_pa": 40_000.0, f"{channel}_pa": vacuum_pa})  # type: ignore[arg-type]
+            for vacuum_pa in (second_pa - short_pa - n * rise_pa for n in (3, 2, 1, 0))
+        ]
+        assert found == [*[faults.NONE] * 3, expected]
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("vacuum_pa", [-4_000, 20_000, 40_000])
+def test_one_sample_that_reads_too_little_is_no_trip(channel: str, vacuum_pa: int) -> None:
+    # Coming back from it looks like the steepest of rises.
+    judge = Judge()
+    low = readings_at(judge.settings, vacuum_pa).vacuum_a_raw
+    for _ in range(20):
+        assert judge.tick(44_000, **{channel: low}) == faults.NONE
+        assert judge.tick(44_000) == judge.tick(44_000) == faults.NONE
+
+
+def test_falling_vacuum_is_judged_as_it_is() -> None:
+    judge = Judge()
+    assert judge.tick(46_000) == faults.NONE
+    assert judge.tick(44_900) == faults.NONE
+    assert judge.tick(44_000) == faults.NONE
 
 
 def test_a_lower_hard_limit_is_used() -> None:

@@ -39,6 +39,7 @@ class RecordedBoard(Board):
         readings.barometer_age_ms = record[5]
         readings.dt_ms = record[8]
         readings.footswitch = record[9]
+        readings.motion = record[10]
 
     def drive(self, outputs: Outputs) -> None:
         """Keep the outputs."""
@@ -79,8 +80,9 @@ class Player:
         self.board.record = record
         app.readings.main_turns = record[6]
         app.readings.committed_sequence = record[7]
-        if record[10]:
-            app.post(record[10], record[11])
+        app.readings.main_fault = record[11]
+        if record[12]:
+            app.post(record[12], record[13])
 
     def is_treating(self) -> bool:
         """On the skin, with suction."""

@@ -83,6 +83,7 @@ def estimate(settings: bytes, records: bytes) -> Estimate:
     """Count a recording tick by tick and price the costliest."""
     player = Player(settings, BytesIO(records))
     app = player.app
+    assert app.controller is not None
     ticks: list[Counter[str]] = []
     turns: list[Counter[str]] = []
     turn_ticks = TURN_MS // decode(settings).tick_period_ms
@@ -94,7 +95,9 @@ def estimate(settings: bytes, records: bytes) -> Estimate:
         if was_treating and player.is_treating():
             ticks.append(tick + Counter(machine=_MACHINE_CALLS))
         if number % turn_ticks == 0:
+            # A commit stops the tick for longer than a turn takes: none here.
             committed = app.readings.committed_sequence
+            app.readings.committed_sequence = app.controller.passes.sequence
             turns.append(counted(app.turn))
             app.readings.committed_sequence = committed
     if app.error is not None:

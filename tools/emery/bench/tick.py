@@ -89,7 +89,8 @@ def _timed(
         records_file.write_bytes(records)
         for number in range(_RIG_RUNS):
             told = lanes.far_end(
-                tree, "micropython", "emery.bench.tick_rig", settings_file, records_file
+                tree, "micropython", "emery.bench.tick_rig", settings_file, records_file,
+                heap_kib=lanes.HEAP_KIB + lanes.WORLD_KIB,
             )
             runs.append(json.loads(told))
             progress((number + 1) / _RIG_RUNS)

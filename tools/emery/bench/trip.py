@@ -46,6 +46,7 @@ VOLUMES_M3 = (0.2e-3, 0.3e-3, 0.65e-3)
 DRAWN_PLANTS = 23  # besides the nominal one, for each volume
 _INTO_STROKE_MS = 2_500  # on the skin before the fault: well after the rise
 _WAIT_MS = 15_000  # no proof takes as long, nor a release
+_RELEASED_MS = 200  # of the footswitch: a commit stops the tick meanwhile
 _SKIN_TYPE = 2
 _REFERENCE_DELAY_MS = 10
 # An ESP32 ticks at 10 ms, and sees less voltage: halved, a vented sensor fits.
@@ -132,7 +133,7 @@ class Device:
         # A drawn plant may be too weak for this level: the runaway is the same.
         assert self.app.controller is not None
         self.app.controller.plan.available_level = len(LEVEL_VACUUM_PA)
-        self.run(100)
+        self.run(_RELEASED_MS)
         self.board.footswitch = SWITCH_PRESSED
         self._until(treatment.TREATING)
         self.plant.tip = TIP_ON_SKIN
