@@ -94,9 +94,9 @@ def test_every_parameter_can_change_in_a_treatment_and_back(
     events: list[Event] = []
     for name, _, low, high, default, _ in MODELS[action]:
         for value in (low, high, default):
-            events.append((12_000 + 1_000 * len(events), 0, 0, action, name, value))
+            events.append((25_000 + 1_000 * len(events), 0, 0, action, name, value))
     operator = {"on_fault": "acknowledge", "pass_on_skin_ms": 60_000}
-    facts, columns = ran(job_of(operator, events, s=14 + len(events)))
+    facts, columns = ran(job_of(operator, events, s=27 + len(events)))
     assert [event[1:] for event in facts["events"]] == [event[3:] for event in events]
     assert min(columns["skin_pa"]) >= 0
     assert max(columns["skin_pa"]) <= limits.BAROMETER_HIGH_PA * 0.95

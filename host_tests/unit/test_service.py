@@ -324,7 +324,7 @@ def test_a_kept_fault_gets_on_record_although_a_sensor_is_broken(broken: str) ->
     bench.run(limits.FAULT_RECORD_MS - 200)
     assert bench.board.restarts == []
     bench.run(300)
-    assert bench.board.restarts[0] is True
+    assert any(bench.board.restarts)
     assert restarted(bench).state == "SERVICE"
     assert bench.controller.treatment.kept_fault == faults.VENT_FAILED
 

@@ -56,7 +56,7 @@ from hal.contract import (
 )
 
 # A coarse tick: a quarter of the search's time, and below what counts as late.
-_STEP_MS = 20
+_STRIDE_MS = 20
 _PRESS_TICKS = 4  # a press that counts, its record, and one to be sure
 _RELEASE_TICKS = 5
 _SKIN_TICKS = 6
@@ -157,16 +157,16 @@ class Device:
             rate = -_VENT
         else:
             rate = _PUMP if outputs.pump_permille == FULL_PERMILLE else -_NOZZLE
-        self.capped_pa = max(0, self.capped_pa + rate * _STEP_MS)
+        self.capped_pa = max(0, self.capped_pa + rate * _STRIDE_MS)
         vacuum_pa = 0
         if self.state == "PROOF":
             vacuum_pa = self.capped_pa
         elif outputs.vent != VENT_OPEN and self.state == "TREATING":
             vacuum_pa = self.core.treatment.set_pa if self.on_skin else _OPEN_TIP_PA
-        readings.now_ms += _STEP_MS
-        readings.dt_ms = _STEP_MS
+        readings.now_ms += _STRIDE_MS
+        readings.dt_ms = _STRIDE_MS
         # A converter's noise: no reading stays the same for ever.
-        supply_raw = self._supply_raw + (readings.now_ms // _STEP_MS & 1)
+        supply_raw = self._supply_raw + (readings.now_ms // _STRIDE_MS & 1)
         readings.sensor_supply_raw = supply_raw
         readings.vacuum_a_raw = self._raw("a", vacuum_pa, supply_raw)
         readings.vacuum_b_raw = self._raw("b", vacuum_pa, supply_raw)
