@@ -111,10 +111,9 @@ class App:
     def _commit(self, controller: Controller) -> None:
         """Commit the pass record, if this is a storage window."""
         sensing = controller.sensing
-        if (
-            not self.outputs.are_safe()
-            or not _is_released(sensing.a.vacuum_pa)
-            or not _is_released(sensing.b.vacuum_pa)
+        if not self.outputs.are_safe() or not (
+            controller.treatment.has_long_failed()
+            or (_is_released(sensing.a.vacuum_pa) and _is_released(sensing.b.vacuum_pa))
         ):
             return
         # No pass begins on settings that are not the ones that were checked.

@@ -61,15 +61,15 @@ class Controller:
         self.vacuum_regulator = VacuumRegulator(settings)
         self.crystal_feed = CrystalFeed(settings)
         self.protocol_mark = protocol_mark(settings)
-        is_intact = storage.restore(
+        is_of_this_protocol = storage.restore(
             record, self.passes, self.treatment, self.pump_rest, self.protocol_mark
         )
         if not in_service:
-            # The kept fault first: a record of another protocol must not hide
-            # it behind a fault that can be acknowledged.
+            # The kept fault first: another protocol must not hide it behind a
+            # fault that can be acknowledged.
             self.protection.latch(self.treatment.kept_fault)
-            if not is_intact:
-                self.protection.latch(faults.RECORD_DAMAGED)
+            if not is_of_this_protocol:
+                self.protection.latch(faults.PROTOCOL_CHANGED)
         self.was_safe = 1  # outputs of the tick before
         # Everything that changes from tick to tick, in a fixed order.
         self.parts = (

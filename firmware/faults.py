@@ -35,6 +35,7 @@ DWELL_LONG = const(22)
 SESSION_ENDING = const(23)
 REST_DUE = const(24)
 VACUUM_LOW = const(25)
+PROTOCOL_CHANGED = const(26)  # latched, unlike the warnings
 
 HIGH = "high"
 MEDIUM = "medium"
@@ -108,10 +109,13 @@ CATALOGUE = (
      "The pass could not be recorded, so it was not begun",
      ("Release the footswitch and switch off and on.",
       "If it returns, the flash is worn or full: have the board serviced.")),
-    (RECORD_DAMAGED, "RECORD_DAMAGED", MEDIUM, EXIT_SELF_TEST,
-     "The stored pass counts cannot be used; all passes count as spent",
-     ("End the session before treating anyone; the next one starts at zero.",
-      "If the protocol was not changed, have the board serviced.")),
+    (RECORD_DAMAGED, "RECORD_DAMAGED", HIGH, EXIT_SERVICE,
+     "The pass record is lost, with its counts and any fault kept in it",
+     ("Switch off and on, in case it could not be read only once.",
+      _OUT_OF_USE,
+      "Check vent, pump and sensors as after any fault; replace a worn flash.",
+      "Clear the fault in SERVICE. All passes count as spent: end the session"
+      " before treating anyone.")),
     (VENT_FAILED, "VENT_FAILED", HIGH, EXIT_SERVICE,
      "The vacuum stays: the vent is blocked, or the pump does not stop",
      ("Break the seal: lift an edge of the skin at the tip, pull the hose off.",
@@ -159,4 +163,8 @@ CATALOGUE = (
      "The pump gives all it has, and the set vacuum is not reached",
      ("Do not press harder: check the seal of the tip.",
       "Lower the level; clean the filter; empty the canister.")),
+    (PROTOCOL_CHANGED, "PROTOCOL_CHANGED", MEDIUM, EXIT_SELF_TEST,
+     "The open session is of another protocol; all its passes count as spent",
+     ("End the session before treating anyone; the next one starts at zero.",
+      "If the protocol was not changed, have the board serviced.")),
 )

@@ -62,6 +62,9 @@ FOOTSWITCH_HELD_MS = const(60_000)  # held where it does nothing: stuck [E]
 # (boehringerlabs.com on portable pumps); the length of the break is [E].
 PUMP_ON_MS = const(1_800_000)
 PUMP_REST_MS = const(300_000)
+# A pass that is open when the rest is due may go on for this long: three times
+# the longest time on skin, for the lifts between. Then the rest comes first. [E]
+PUMP_ON_LONGEST_MS = const(2_400_000)
 # One spot: a stationary tip raised micro-blisters (PMC2731013); 3 s of suction
 # is routine in cutometry (bio-protocol 564702). Without a motion sensor only
 # the length of the contact is known, and strokes take 1 to 3 s. [E]
@@ -92,4 +95,5 @@ ZONES = const(16)  # zones of one protocol: room in the pass record
 # Liveness --------------------------------------------------------------------
 MAIN_LOOP_SILENCE_MS = const(250)  # half the 500 ms in which excess harms [E]
 TICK_LONGEST_MS = const(30)  # a longer one was late: two 15 ms samples lost [E]
+FAULT_RECORD_MS = const(2_000)  # in FAULT; a sound vent needs 0.5 s [E]
 RECORD_WAIT_MS = const(2_000)  # a pass record not committed by then is a fault [E]

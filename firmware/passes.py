@@ -34,6 +34,7 @@ CLOSED_BY_CRYSTALS = const(4)
 CLOSED_BY_FAULT = const(5)
 CLOSED_BY_DOSE = const(6)
 
+_COME_BACK_MS = const(60_000)  # after a pause that the device wanted [E]
 _MG_MIN_MS = const(60_000)  # mg/min times ms in one mg
 _SESSION_MASK = const(0x3FFFFFFF)
 _ALL_BITS = const(0xFF)  # of a count, as its copy inverts them
@@ -164,6 +165,12 @@ class Passes:
         if self.is_open:
             self.is_open = 0
             self.closed_by = closed_by
+            self.ask_for_commit()
+
+    def hold(self) -> None:
+        """The device wants a pause: the gap of the pass in progress begins
+        only when the operator has had time to come back."""
+        self._off_skin_ms = -_COME_BACK_MS
 
     def reopen(self) -> bool:
         """SAME PASS: take the last closing back. False if it cannot be."""

@@ -1,8 +1,9 @@
 """The pump's rest: 5 minutes after 30 minutes of running.
 
 Running time adds up over pauses; only a pause as long as a rest takes it back.
-A rest begins between zones, so that no pass is torn apart, and the vent is
-open meanwhile.
+A rest that is due begins when no pass is open, so that none is torn apart, and
+the vent is open meanwhile. It does not wait for ever: after 40 minutes of
+running it comes before anything else, and the open pass goes on after it.
 """
 
 from firmware import limits
@@ -21,7 +22,7 @@ class PumpRest:
         """One tick with the pump wanted on, or off."""
         if is_running:
             self.off_ms = 0
-            if self.on_ms < limits.PUMP_ON_MS:
+            if self.on_ms < limits.PUMP_ON_LONGEST_MS:
                 self.on_ms += dt_ms
         elif self.off_ms < limits.PUMP_REST_MS:
             self.off_ms += dt_ms
@@ -31,3 +32,7 @@ class PumpRest:
     def is_due(self) -> bool:
         """Has the pump run for as long as it may?"""
         return self.on_ms >= limits.PUMP_ON_MS
+
+    def is_overdue(self) -> bool:
+        """Has it run for as long as it may even for an open pass?"""
+        return self.on_ms >= limits.PUMP_ON_LONGEST_MS

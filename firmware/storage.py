@@ -2,12 +2,27 @@
 
 It holds the passes opened in each zone and their crystals, whether the session
 is still open, the session time spent, how long the pump has run, and a fault
-that only SERVICE may clear. It is committed before the suction of a pass starts,
-and only in a storage window: outputs commanded safe, and both channels below
-the released vacuum. A restart reads it back, so a count is never lower than
-the truth. A record that was damaged, or that counts the zones of another
-protocol, stands for an open session with every pass spent: the operator can
-end that session, but nothing treats on a guess.
+that only SERVICE may clear. It is committed before the suction of a pass starts
+and after the pass has closed, so that a power cut loses at most the time and
+the crystals of one pass, and never its count.
+
+It is written only in a storage window, since the tick stands still meanwhile:
+outputs commanded safe, and both channels below the released vacuum. In FAULT a
+while with safe outputs is enough, whatever the channels say: no tick could let
+the vacuum go any sooner, and a fault must get on record although a sensor is
+broken.
+
+A restart reads it back. A record that counts the zones of another protocol
+stands for an open session with every pass spent: the operator can end that
+session, but nothing treats on a guess. So does a record that is damaged or
+cannot be read; it may have held a fault that only SERVICE may clear, and so
+it is one.
+
+Wear: a session commits at its start and end, and twice for each pass. The most
+is 16 zones of 3 passes: 98 commits, and with 8 sessions a day for 10 years 2.9
+million. littlefs spreads them over the free sectors of the flash; even at two
+erases of 4 kB for each, 64 free sectors of 100 000 erases (W25Q16JV data
+sheet) last for 3.2 million. A usual session has 20 commits. [E]
 
 Form, little-endian: u16 sequence | u32 session | u8 session is open |
 u16 session time in s | u16 pump time in s | u8 kept fault |
@@ -18,7 +33,7 @@ u32 mark of the protocol | u32 CRC-32 of all before it.
 import struct
 from binascii import crc32
 
-from firmware import limits
+from firmware import faults, limits
 from firmware.passes import Passes
 from firmware.pump_rest import PumpRest
 from firmware.treatment import Treatment
@@ -56,7 +71,7 @@ def encode(passes: Passes, treatment: Treatment, pump_rest: PumpRest, mark: int)
 def restore(
     record: bytes, passes: Passes, treatment: Treatment, pump_rest: PumpRest, mark: int
 ) -> bool:
-    """Take a stored record over at start. False if its counts cannot be used.
+    """Take a stored record over at start. False if it is of another protocol.
 
     No record at all (b"") is a device that has never treated.
     """
@@ -69,6 +84,7 @@ def restore(
         len(record) == length + 4
         and crc32(record[:length]) == struct.unpack_from("<I", record, length)[0]
     )
+    is_of_this = True
     if intact:
         fields = struct.unpack_from(_FORM, record, 0)
         passes.sequence = fields[0]
@@ -78,13 +94,14 @@ def restore(
         pump_rest.on_ms = fields[4] * 1000
         treatment.kept_fault = fields[5]
         if passes.session_is_open and fields[8] != mark:
-            intact = False
+            is_of_this = False
         else:
             opened = fields[6]
             crystals = fields[7]
-    if not intact:
+    else:
         passes.session_is_open = 1
+        treatment.kept_fault = faults.RECORD_DAMAGED
     for zone in range(limits.ZONES):
         passes.set_opened(zone, min(opened[zone], limits.PASSES_PER_ZONE))
         passes.zone_crystals_mg[zone] = crystals[zone] * _CRYSTALS_MG
-    return intact
+    return is_of_this

@@ -8,7 +8,9 @@
     READY, PAUSED -> ZONE_DONE on a press when no pass is left
     ZONE_DONE -> PAUSED      by SAME PASS
     PAUSED, ZONE_DONE -> READY by choosing a zone
-    READY -> RESTING -> READY when the pump's rest is due
+    READY, PAUSED, ZONE_DONE -> RESTING -> READY when the pump's rest is due and
+                             no pass is open
+    TREATING, PAUSED -> RESTING when it is long overdue, the pass staying open
     READY ... RESTING -> COMPLETE -> STANDBY
     CHECKLIST, PROOF -> STANDBY by END
     any -> FAULT -> SELF_TEST -> CHECKLIST
@@ -168,6 +170,7 @@ class Treatment:
         "confirmed",
         "kept_fault",
         "restart",
+        "fault_ms",
         "_wants_suction",
         "_recording_ms",
         "_idle_ms",
@@ -216,6 +219,7 @@ class Treatment:
         self.confirmed = 0  # checklist bits
         self.kept_fault = faults.NONE  # outlives a restart, until SERVICE forgets it
         self.restart = NO_RESTART  # asked of the main loop
+        self.fault_ms = 0  # in FAULT, with safe outputs; no longer than needed
         self._wants_suction = 0  # pressed; waiting for the record
         self._recording_ms = 0  # how long
         self._idle_ms = 0  # suction without contact
@@ -244,7 +248,7 @@ class Treatment:
             self._held_ms += readings.dt_ms
 
         if protection.fault != faults.NONE and state != SERVICE:
-            self._in_fault(command)
+            self._in_fault(command, readings.dt_ms)
         elif state == TREATING:
             self._in_treating(readings, command, argument)
         elif state == PAUSED or state == ZONE_DONE or state == READY:
@@ -282,19 +286,28 @@ class Treatment:
         """The core has stopped for good: show FAULT, want nothing."""
         self._enter(FAULT, WHY_FAULT)
 
+    def has_long_failed(self) -> bool:
+        """In FAULT for a while: no tick can do more for the vacuum than was done."""
+        return self.state == FAULT and self.fault_ms >= limits.FAULT_RECORD_MS
+
     # The states ---------------------------------------------------------------
 
-    def _in_fault(self, command: int) -> None:
+    def _in_fault(self, command: int, dt_ms: int) -> None:
         """A fault is latched: enter FAULT, or see whether it may be left."""
         fault = self._protection.fault
         leave = faults.CATALOGUE[fault][3]
-        if self.state != FAULT:
+        if self.state == FAULT:
+            if self.fault_ms < limits.FAULT_RECORD_MS:
+                self.fault_ms += dt_ms
+        else:
+            self.fault_ms = 0
             self._passes.close(pass_states.CLOSED_BY_FAULT)
             self._enter(FAULT, WHY_FAULT)
             if leave == faults.EXIT_SERVICE and self.kept_fault != fault:
                 self.kept_fault = fault
                 self._passes.ask_for_commit()
-        elif command == COMMAND_SERVICE:
+            return
+        if command == COMMAND_SERVICE:
             self.restart = RESTART_IN_SERVICE
         elif (
             command == COMMAND_ACKNOWLEDGE
@@ -326,7 +339,11 @@ class Treatment:
             self._leave_pass()
         elif self._dwell.verdict == dwell_limits.TOO_LONG:
             self._enter(PAUSED, WHY_DWELL)
+        elif self._pump_rest.is_overdue():
+            self._enter(RESTING, WHY_RESTING)
         elif self._idle_ms >= limits.IDLE_MS:
+            # A pass without a stroke may stay open for long; its time counts.
+            passes.ask_for_commit()
             self._enter(PAUSED, WHY_NO_CONTACT)
         else:
             if self._dwell.verdict == dwell_limits.TOO_LONG_SOON:
@@ -361,9 +378,13 @@ class Treatment:
         elif state == ZONE_DONE:
             if command == COMMAND_SAME_PASS and passes.reopen():
                 self._enter(PAUSED, WHY_WAITING)
+            elif self._footswitch.pressed and self._pump_rest.is_due():
+                self._enter(RESTING, WHY_RESTING)
             elif self._footswitch.pressed and not passes.may_open():
                 self.reason = WHY_PASSES_SPENT
-        elif state == READY and self._pump_rest.is_due():
+        elif self._pump_rest.is_due() and (
+            state == READY or not passes.is_open or self._pump_rest.is_overdue()
+        ):
             self._enter(RESTING, WHY_RESTING)
         elif self._wants_suction:
             self._await_record(readings)
@@ -378,11 +399,17 @@ class Treatment:
                 self._leave_pass()
 
     def _in_resting(self, command: int, argument: int) -> None:
+        passes = self._passes
+        # Nobody chose this pause: the open pass does not close by it, and the
+        # last closing can still be taken back.
+        passes.hold()
         if command == COMMAND_END:
             self._complete(WHY_ENDED)
         else:
             if command == COMMAND_SELECT_ZONE:
-                self._passes.select(argument)
+                passes.select(argument)
+            elif command == COMMAND_SAME_PASS:
+                passes.reopen()
             if not self._pump_rest.is_due():
                 self._enter(READY, WHY_WAITING)
 
@@ -495,7 +522,7 @@ class Treatment:
     def _fail_with(self, fault: int) -> None:
         """Latch a fault and take its consequences in this tick."""
         self._protection.latch(fault)
-        self._in_fault(0)
+        self._in_fault(COMMAND_NONE, 0)
 
     def _warn(self) -> None:
         """What the operator should know soon, the nearest first."""

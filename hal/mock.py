@@ -48,7 +48,7 @@ _SWITCH_BOUNCES = const(20)
 _SWITCH_FLICKERS = const(21)
 _PUMP_STUCK_FULL = const(22)
 _PUMP_DEAD = const(23)
-_PUMP_WEAK = const(24)
+_PUMP_HALF = const(24)
 _FEED_STUCK_OPEN = const(25)
 _FEED_STUCK_SHUT = const(26)
 _VENT_STUCK_CLOSED = const(27)
@@ -353,8 +353,8 @@ class MockBoard(Board):
         elif injected[_PUMP_DEAD]:
             self._count(_PUMP_DEAD, pump != 0)
             self.pump_permille = 0
-        elif injected[_PUMP_WEAK]:
-            self._count(_PUMP_WEAK, pump != 0)
+        elif injected[_PUMP_HALF]:
+            self._count(_PUMP_HALF, pump != 0)
             self.pump_permille = pump >> 1
         feed = self.feed_permille
         if injected[_FEED_STUCK_OPEN]:

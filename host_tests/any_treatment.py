@@ -88,6 +88,7 @@ _SERVICE_FAULTS = [row[0] for row in faults.CATALOGUE if row[3] == faults.EXIT_S
 _TIMES = {
     "session": ("treatment", "session_ms", limits.SESSION_MS),
     "pump": ("pump_rest", "on_ms", limits.PUMP_ON_MS),
+    "overdue": ("pump_rest", "on_ms", limits.PUMP_ON_LONGEST_MS),
     "rest": ("pump_rest", "off_ms", limits.PUMP_REST_MS),
     "idle": ("treatment", "_idle_ms", limits.IDLE_MS),
     "held": ("treatment", "_held_ms", limits.FOOTSWITCH_HELD_MS),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from emery.simulator.noise import Noise
 from emery.simulator.plant import PARAMETERS as PLANT_PARAMETERS
-from emery.simulator.plant import Plant
+from emery.simulator.plant import TIP_HOVERING, TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN, Plant
 from emery.simulator.sensors import PARAMETERS as SENSOR_PARAMETERS
 from emery.simulator.sensors import Sensors
 from firmware import faults, limits, treatment
@@ -40,10 +40,7 @@ from hal.contract import (
 from hal.mock import FAULTS, MockBoard, MockStorage, PowerCut
 from host_tests.bench import CHECKLIST, CLIENT, RELEASE_MS, bench_settings, zone_of
 
-IN_AIR = "in the air"
-ON_SKIN = "on skin"
-ON_CAP = "on its cap"
-TIP_PLACES = (IN_AIR, ON_SKIN, ON_CAP)
+TIP_PLACES = (TIP_IN_AIR, TIP_ON_SKIN, TIP_ON_CAP, TIP_HOVERING)
 
 _TURN_MS = 20  # the main loop turns this often
 _BAROMETER_TURNS = 10  # and polls the barometer this often
@@ -66,6 +63,7 @@ SOUND_SENSORS = {row[0]: row[4] for row in SENSOR_PARAMETERS}
 # attribute, and the limit. Nothing else happens in such a span.
 LEAPS = {
     "pump on": ("pump_rest", "on_ms", limits.PUMP_ON_MS),
+    "pump overdue": ("pump_rest", "on_ms", limits.PUMP_ON_LONGEST_MS),
     "pump rested": ("pump_rest", "off_ms", limits.PUMP_REST_MS),
     "idle": ("treatment", "_idle_ms", limits.IDLE_MS),
     "footswitch held": ("treatment", "_held_ms", limits.FOOTSWITCH_HELD_MS),
@@ -104,20 +102,19 @@ class WholeDevice:
         self.plant = Plant(plant, Noise(seed), tick_s)
         self.sensors = Sensors({}, wiring, adc, Noise(seed + 1), tick_s)
         self.storage = MockStorage()
-        self.tip = IN_AIR
+        self.tip = TIP_IN_AIR
         self.foot = SWITCH_RELEASED
         self.motion = MOTION_UNKNOWN
-        self.main_loop_runs = True
-        self.samples_stale = False
         self.injected: set[str] = set()
         self.spoiled: set[str] = set()  # parameters that are not sound
+        self.changes = 0  # of what is broken
         self.power_cuts = 0
         self.ticks = 0
         self._turn_ticks = _TURN_MS // self.tick_ms
         self.before_power_on: Callable[[int], None] = lambda in_service: None
         self.after_ms: Callable[[int, bool], None] = lambda ms, excused: None
         self.after_tick: Callable[[], None] = lambda: None
-        self._start(0)
+        self._start(0, None)
 
     @property
     def controller(self) -> Controller:
@@ -142,16 +139,16 @@ class WholeDevice:
     def power_on(self, in_service: int = 0) -> None:
         """A fresh board and app; storage, plant and broken parts stay."""
         self.before_power_on(in_service)
-        self._start(in_service)
+        self._start(in_service, self.board)
 
-    def _start(self, in_service: int) -> None:
+    def _start(self, in_service: int, before: MockBoard | None) -> None:
         self._turns = 0
         self._ticks_to_turn = self._turn_ticks
         self.board = MockBoard(self.storage)
         self.board.barometer_pa = int(self.plant.atmosphere_pa)
+        if before is not None:
+            self.board.take_over(before)
         self._wire()
-        for name in sorted(self.injected):
-            self.board.inject(name)
         self.app = App(self.board, encode(self.settings), in_service)
 
     def cut_power(self) -> None:
@@ -168,13 +165,14 @@ class WholeDevice:
             self._pass_time(excused=False)
         if command != COMMAND_NONE:
             self.app.post(command, argument)
-        self.app.tick()
-        self.ticks += 1
-        self.after_tick()
+        if self.board.tick_comes():
+            self.app.tick()
+            self.ticks += 1
+            self.after_tick()
         self._ticks_to_turn -= 1
         if self._ticks_to_turn == 0:
             self._ticks_to_turn = self._turn_ticks
-            if self.main_loop_runs:
+            if self.board.main_loop_turns():
                 self._turn()
 
     def run(self, ms: int) -> None:
@@ -200,7 +198,8 @@ class WholeDevice:
 
     def _pass_time(self, excused: bool) -> None:
         board = self.board
-        self._run_plant()
+        self.plant.tip = self.tip
+        self.plant.run(board.pump_permille, board.feed_permille, board.vent)
         self.sensors.step(self.plant.skin_pa)
         self._wire()
         if excused:
@@ -208,25 +207,13 @@ class WholeDevice:
         board.advance(self.tick_ms)
         self.after_ms(self.tick_ms, excused)
 
-    def _run_plant(self) -> None:
-        plant, board = self.plant, self.board
-        plant.on_skin = 0 if self.tip == IN_AIR else 1
-        if self.tip == ON_CAP:  # the plant knows the cap as skin that seals best
-            leak = vars(plant)["seal_leak"]
-            plant.set("seal_leak", 0.0)
-            plant.run(board.pump_permille, board.feed_permille, board.vent)
-            plant.set("seal_leak", leak)
-        else:
-            plant.run(board.pump_permille, board.feed_permille, board.vent)
-
     def _wire(self) -> None:
         board, sensors = self.board, self.sensors
         board.footswitch = self.foot
         board.motion = self.motion
-        if not self.samples_stale:
-            board.vacuum_a_raw = sensors.vacuum_a_raw
-            board.vacuum_b_raw = sensors.vacuum_b_raw
-            board.sensor_supply_raw = sensors.supply_raw
+        board.vacuum_a_raw = sensors.vacuum_a_raw
+        board.vacuum_b_raw = sensors.vacuum_b_raw
+        board.sensor_supply_raw = sensors.supply_raw
 
     def _turn(self) -> None:
         board = self.board
@@ -253,16 +240,19 @@ class WholeDevice:
         """Break something electrical."""
         self.board.inject(name)
         self.injected.add(name)
+        self.changes += 1
 
     def clear(self, name: str) -> None:
         """Put it right."""
         self.board.clear(name)
         self.injected.discard(name)
+        self.changes += 1
 
     def spoil(self, name: str, value: float) -> None:
         """Change a parameter of the plant or the sensors."""
         (self.plant if name in SOUND_PLANT else self.sensors).set(name, value)
         self.spoiled.add(name)
+        self.changes += 1
 
     def repair(self) -> None:
         """Put right whatever is broken, and take hand and foot off."""
@@ -273,9 +263,7 @@ class WholeDevice:
             (self.plant if name in SOUND_PLANT else self.sensors).set(name, sound)
         self.spoiled.clear()
         self.storage.cut_power = ""
-        self.main_loop_runs = True
-        self.samples_stale = False
-        self.tip = IN_AIR
+        self.tip = TIP_IN_AIR
         self.foot = SWITCH_RELEASED
 
     # What people do -----------------------------------------------------------------
@@ -289,11 +277,11 @@ class WholeDevice:
 
     def prove(self) -> None:
         """Work through the proof: tip on its cap, footswitch held."""
-        self.tip = ON_CAP
+        self.tip = TIP_ON_CAP
         self.press()
         self.run_until(lambda: self.state != "PROOF", 12_000)
         self.foot = SWITCH_RELEASED
-        self.tip = IN_AIR
+        self.tip = TIP_IN_AIR
         self.tick()
 
     def work_panel(self, client: int = CLIENT) -> None:
@@ -347,5 +335,5 @@ class WholeDevice:
         self.recover()
         self.press()
         self.run_until(lambda: self.state == "TREATING", 500)
-        self.tip = ON_SKIN
+        self.tip = TIP_ON_SKIN
         self.run(300)

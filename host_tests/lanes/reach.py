@@ -299,6 +299,17 @@ def _record_damaged(bench: Recorded) -> None:
     bench.mark()
 
 
+def _protocol_changed(bench: Recorded) -> None:
+    """Written with the zones of another one, in an open session."""
+    core = Bench().controller
+    core.passes.begin_session()
+    bench.storage.record = storage.encode(
+        core.passes, core.treatment, core.pump_rest, core.protocol_mark ^ 1
+    )
+    bench.power_on()
+    bench.mark()
+
+
 def _inject(name: str) -> Callable[[Bench], None]:
     return lambda bench: bench.board.inject(name)
 
@@ -332,6 +343,7 @@ CAUSES: dict[str, Callable[[Recorded], None]] = {
     "PROTECTION_FAILED": _in_phase(proof.TRIP, _vacuum(24_000)),
     "READINGS_FROZEN": _frozen,
     "MEMORY": _memory,
+    "PROTOCOL_CHANGED": _protocol_changed,
 }
 
 
@@ -363,7 +375,7 @@ UNREACHABLE: tuple[tuple[tuple[str, ...], tuple[str, ...], str], ...] = (
      "the footswitch is held for a purpose, or does nothing"),
     (_all_but("READY", "PAUSED", "FAULT"), ("STORAGE",),
      "latched while a press waits for the record of its pass, in READY or PAUSED"),
-    (_all_but("BOOT", "FAULT"), ("RECORD_DAMAGED",),
+    (_all_but("BOOT", "FAULT"), ("RECORD_DAMAGED", "PROTOCOL_CHANGED"),
      "latched at power-on; the first tick leaves for FAULT"),
     (_all_but("PROOF", "BOOT", "FAULT"), ("PUMP_STUCK", "PROTECTION_FAILED"),
      "found by the proof alone, or kept through a restart"),

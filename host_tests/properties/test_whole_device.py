@@ -10,6 +10,7 @@ got everywhere.
 
 import copy
 import struct
+from binascii import crc32
 from collections import Counter
 
 import pytest
@@ -22,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN
 from firmware import faults, limits, storage
 from firmware.proof import WAITING
 from firmware.treatment import STATES
@@ -53,14 +55,13 @@ from hal.contract import (
     STEP_UP,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
+    VENT_CLOSED,
+    VENT_OPEN,
 )
 from hal.mock import FAULTS
 from host_tests.core_strategies import SMALL_HIGHEST, SMALL_LOWEST
 from host_tests.whole_device import (
-    IN_AIR,
     LEAPS,
-    ON_CAP,
-    ON_SKIN,
     TIP_PLACES,
     WholeDevice,
     quick_settings,
@@ -75,13 +76,28 @@ LIFT_LONGEST_MS = 150
 # Above the contact threshold of every level, so that the contact is believed.
 STILL_SEEN_PA = 10_000
 ON_TIME_MS = limits.TICK_LONGEST_MS
+FOR_EVER_MS = 1 << 40
 
-A_FAULTS = {name for name, _ in FAULTS if name.startswith(("vacuum_a_", "vacuum_s"))}
-B_FAULTS = {name for name, _ in FAULTS if name.startswith(("vacuum_b_", "vacuum_s"))}
-SUPPLY_FAULTS = {name for name, _ in FAULTS if name.startswith(("sensor_supply", "samples"))}
+# What makes a channel one that cannot be believed, both of them, or a vent one
+# that does not let the vacuum go: faults of the board, parameters of the rest.
+A_BROKEN = {name for name, _ in FAULTS if name.startswith(("vacuum_a_", "vacuum_s"))} | {
+    "gain_a", "offset_a_pa", "lag_a_s", "port_a_open"
+}
+B_BROKEN = {name for name, _ in FAULTS if name.startswith(("vacuum_b_", "vacuum_s"))} | {
+    "gain_b", "offset_b_pa", "lag_b_s", "port_b_open"
+}
+SUPPLY_BROKEN = {name for name, _ in FAULTS if name.startswith(("sensor_supply", "samples"))} | {
+    "supply_v", "noise"
+}
+VENT_BROKEN = {"vent_stuck_closed", "vent_open", "vent_m", "vent_lag_s"}
 SWITCH_FAULTS = {name for name, _ in FAULTS if name.startswith("footswitch")}
 SUCTION_STATES = ("TREATING", "PROOF", "SERVICE")
 SESSION_STATES = ("READY", "TREATING", "PAUSED", "ZONE_DONE", "RESTING")
+
+
+def is_damaged(record: bytes) -> bool:
+    """Is there a record, and not as it was written?"""
+    return record != b"" and crc32(record[:-4]) != int.from_bytes(record[-4:], "little")
 
 
 class Watch:
@@ -100,7 +116,12 @@ class Watch:
         self.service_fault = 0
         self.service_fault_is_kept = False
         self.repaired = False
-        self.record_is_lost = False
+        # The record could not be used at this power-on; until another one is
+        # written, what it keeps may come back: the fault behind.
+        self.is_lost = False
+        self.was_lost = False
+        self.fault_behind = 0
+        self.commits = 0
         device.before_power_on = self.look_at_power_on
         device.after_ms = self.look_at_plant
         device.after_tick = self.look
@@ -116,7 +137,7 @@ class Watch:
         self.over_ms = 0
         self.over_late_ms = 0
         self.release_left_ms = -1
-        self.tip_before = self.device.tip
+        self.before = (self.device.tip, self.device.changes)
         self.lifted_ms = 0
         self.lifted_late_ms = 0
         self.confirmed = 0
@@ -141,8 +162,19 @@ class Watch:
             # The repair may or may not have been written down.
             self.service_fault = 0
             self.service_fault_is_kept = self.repaired = False
-        if self.record_is_lost:
-            self.service_fault = 0
+        storage = self.device.storage
+        if self.is_lost and storage.commits == self.commits:
+            self.service_fault = self.fault_behind
+        self.service_fault_is_kept = bool(self.service_fault)
+        self.was_lost = self.is_lost
+        self.is_lost = is_damaged(storage.record)
+        if "storage_unreadable" in self.device.injected:
+            self.is_lost = True
+        if self.is_lost:
+            self.fault_behind = self.service_fault
+            self.commits = storage.commits
+            self.service_fault = faults.RECORD_DAMAGED
+            self.service_fault_is_kept = False
         self.power_on_state()
         self.seen["power on"] += 1
 
@@ -151,14 +183,19 @@ class Watch:
     def sound_channels(self) -> int:
         """How many vacuum channels tell the truth, and can be judged by it."""
         device = self.device
-        if device.injected & SUPPLY_FAULTS or device.samples_stale:
+        broken = device.injected | device.spoiled
+        if broken & SUPPLY_BROKEN:
             return 0
-        spoiled = device.spoiled
-        if spoiled & {"supply_v", "noise", "lag_s"}:
-            return 0
-        a = not device.injected & A_FAULTS and not spoiled & {"gain_a", "offset_a_pa"}
-        b = not device.injected & B_FAULTS and not spoiled & {"gain_b", "offset_b_pa"}
-        return int(a) + int(b)
+        return int(not broken & A_BROKEN) + int(not broken & B_BROKEN)
+
+    def pump_obeys(self) -> bool:
+        """Does the pump stop when the board takes its lease back? (A signal
+        stuck at full does.)"""
+        return "pump_welded" not in self.device.spoiled
+
+    def vent_obeys(self) -> bool:
+        """Does the vent open, freely and at once?"""
+        return not (self.device.injected | self.device.spoiled) & VENT_BROKEN
 
     def look_at_plant(self, ms: int, excused: bool) -> None:
         """Time has passed in the plant, with or without a tick at its end."""
@@ -169,20 +206,21 @@ class Watch:
         if self.lease_ms <= 0:
             assert board.is_safe()
         late_ms = ms if self.since_tick_ms > ON_TIME_MS else 0
-        if device.tip != IN_AIR:  # the cap seals like skin
+        if device.tip != TIP_IN_AIR:  # the cap seals like skin
             self.lifted_ms = self.lifted_late_ms = 0
         else:
             self.lifted_ms += ms
             self.lifted_late_ms += late_ms
-        if device.tip != self.tip_before:
-            self.tip_before = device.tip
+        if (device.tip, device.changes) != self.before:
+            self.before = (device.tip, device.changes)
             self.release_left_ms = -1
         if plant.skin_pa > TRULY_OVER_PA and self.sound_channels():
             self.seen["over 45 kPa"] += 1
             self.over_ms += ms
             self.over_late_ms += late_ms
             if self.over_ms - self.over_late_ms > OVER_LONGEST_MS:
-                # From here on it must fall as if everything were safe.
+                # From here on everything is safe, and it falls as it then must.
+                assert board.is_safe()
                 if self.release_left_ms < 0:
                     self.release_left_ms = self.release_time_ms()
                 self.release_left_ms -= ms
@@ -196,11 +234,14 @@ class Watch:
     def release_time_ms(self) -> int:
         """What this plant needs by itself to fall below the limit, as it is now."""
         plant = copy.deepcopy(self.device.plant)
+        vent = VENT_CLOSED if "vent_stuck_closed" in self.device.injected else VENT_OPEN
         for ticks in range(1, 1_000):
-            plant.run(0, 0, 0)
+            plant.run(0, 0, vent)
             if plant.skin_pa <= TRULY_OVER_PA:
                 return (ticks + 1) * self.device.tick_ms
-        raise AssertionError("this plant does not release")
+        # Only a vent that does not open keeps the vacuum.
+        assert not self.vent_obeys()
+        return FOR_EVER_MS
 
     # What holds after a tick -----------------------------------------------------------
 
@@ -251,7 +292,6 @@ class Watch:
         self.warn(treatment.warning)
         self.state = state
         self.fault = fault
-        self.record_is_lost = False
         if self.ticks % 25 == 0:
             self.look_at_numbers()
 
@@ -268,7 +308,7 @@ class Watch:
         if not outputs.are_safe():
             self.seen["service output"] += 1
             assert self.service_ms < limits.SERVICE_RUN_MS + ON_TIME_MS
-            if self.sound_channels() == 2:
+            if self.sound_channels() == 2 and self.pump_obeys() and self.vent_obeys():
                 # The median of three samples, and the lag of the tube.
                 assert device.plant.skin_pa < limits.SERVICE_VACUUM_PA + 5_000
 
@@ -277,7 +317,7 @@ class Watch:
         device = self.device
         is_still = (
             state == "TREATING"
-            and device.tip == ON_SKIN
+            and device.tip == TIP_ON_SKIN
             and device.motion == MOTION_STILL
             and self.sound_channels() == 2
             and device.controller.sensing.vacuum_pa > STILL_SEEN_PA
@@ -303,7 +343,7 @@ class Watch:
         if state == "PROOF":
             if self.state != "PROOF":
                 self.proof_peak_pa = 0.0
-            if device.tip != IN_AIR:
+            if device.tip != TIP_IN_AIR:
                 self.proof_peak_pa = max(self.proof_peak_pa, device.plant.skin_peak_pa)
             assert self.confirmed == CONFIRM_ALL
             assert self.client
@@ -378,12 +418,12 @@ class Watch:
         passes = device.controller.passes
         if device.app.command == COMMAND_END or state == "COMPLETE":
             self.session_may_end = True
-        if passes.session != self.session and self.ticks == 1:
+        if self.ticks == 1 and (self.is_lost or self.was_lost or passes.session != self.session):
             # The power went before the new session was written down, or the
-            # record was lost: nothing was done in it.
-            assert self.record_is_lost or not self.made
+            # record was lost, or has come back: nothing was done in it.
+            assert self.is_lost or self.was_lost or not self.made
             self.session = passes.session
-            self.session_may_end = not self.record_is_lost
+            self.session_may_end = not self.is_lost
         if passes.session != self.session:
             assert self.session_may_end
             assert state == "READY"
@@ -408,7 +448,7 @@ class Watch:
             self.seen[f"pass {number}"] += 1
         assert 1 <= number <= limits.PASSES_PER_ZONE
         assert number <= device.settings.zones[zone].passes
-        if device.tip == ON_SKIN and device.board.pump_permille:
+        if device.tip == TIP_ON_SKIN and device.board.pump_permille:
             if (zone, number) not in self.made:
                 assert number <= self.pass_cap(device.settings.zones[zone].passes)
                 self.made.add((zone, number))
@@ -424,7 +464,7 @@ class Watch:
         device = self.device
         app = device.app
         if self.service_fault and state != "SERVICE":
-            if self.ticks > 1 or not self.service_fault_is_kept:
+            if self.ticks > 1:
                 assert state == "FAULT"
             assert state in ("FAULT", "BOOT")
             if state == "FAULT":
@@ -432,7 +472,11 @@ class Watch:
         if state == "FAULT" and faults.CATALOGUE[fault][3] == faults.EXIT_SERVICE:
             self.service_fault = fault
             passes = device.controller.passes
-            if app.readings.committed_sequence == passes.sequence and self.state == "FAULT":
+            if (
+                app.readings.committed_sequence == passes.sequence
+                and self.state == "FAULT"
+                and not (self.is_lost and device.storage.commits == self.commits)
+            ):
                 self.service_fault_is_kept = True
         if state == "SERVICE" and app.command == COMMAND_REPAIRED:
             self.repaired = True
@@ -445,7 +489,6 @@ class Watch:
             app.outputs.are_safe()
             and device.plant.volume_pa < 1_000
             and self.sound_channels() == 2
-            and device.main_loop_runs
             and not device.injected
             and not device.storage.cut_power
         )
@@ -474,13 +517,28 @@ SPOILS: list[tuple[str, tuple[float, ...]]] = [
     ("pump_wear", (0.3, 0.7)),
     ("supply", (0.6, 1.2)),
     ("volume_m3", (1e-4, 3e-3)),
+    ("canister_fill", (0.5, 1.0)),
+    ("hose_leak", (0.05, 1.0)),
+    ("pump_welded", (0.4, 1.0)),
     ("vent_m", (1e-3,)),
+    ("vent_open", (0.0, 0.2)),
+    ("vent_leak", (0.1, 1.0)),
+    ("vent_lag_s", (0.5, 3.0)),
+    ("touch_leak", (0.0, 1.0)),
+    ("hover_leak", (0.0, 0.05)),
+    ("cap_leak", (0.02, 0.3)),
+    ("cap_nozzle", (0.0,)),
+    ("feed_open", (0.0,)),
+    ("feed_leak", (0.3, 1.0)),
     ("offset_a_pa", (-3_000.0, 3_000.0)),
     ("offset_b_pa", (-3_000.0, 3_000.0)),
     ("gain_a", (0.5, 0.8, 1.3)),
     ("gain_b", (0.5, 0.8, 1.3)),
     ("noise", (5.0, 10.0)),
-    ("lag_s", (0.2,)),
+    ("lag_a_s", (0.2,)),
+    ("lag_b_s", (0.2,)),
+    ("port_a_open", (0.0, 0.05)),
+    ("port_b_open", (0.0, 0.05)),
     ("supply_v", (3.0, 4.7, 5.6)),
 ]
 SPOIL = st.sampled_from([(name, value) for name, values in SPOILS for value in values])
@@ -548,7 +606,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     # Hand and foot
 
     @rule(tip=st.sampled_from(TIP_PLACES), ticks=st.integers(0, 30))
-    def move_tip(self, tip: str, ticks: int) -> None:
+    def move_tip(self, tip: int, ticks: int) -> None:
         self.device.tip = tip
         self.wait(ticks)
 
@@ -570,9 +628,9 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     def stroke(self, ms: int) -> None:
         device = self.device
         self.treat()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         device.run(ms)
-        device.tip = IN_AIR
+        device.tip = TIP_IN_AIR
         device.run(200)
 
     def treat(self) -> None:
@@ -590,13 +648,13 @@ class WholeDeviceMachine(RuleBasedStateMachine):
     def treat_zone(self, zone: int, lift_ms: int, strokes: list[int]) -> None:
         """Strokes over a zone, as in a treatment."""
         device = self.device
-        device.tip = IN_AIR
+        device.tip = TIP_IN_AIR
         device.tick(COMMAND_SELECT_ZONE, zone)
         for ms in strokes:
             self.treat()
-            device.tip = ON_SKIN
+            device.tip = TIP_ON_SKIN
             device.run(ms)
-            device.tip = IN_AIR
+            device.tip = TIP_IN_AIR
             device.run(lift_ms)
 
     @rule(steps=st.lists(st.sampled_from((STEP_UP, STEP_DOWN)), max_size=6))
@@ -612,7 +670,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
             if not plan.is_available():
                 device.tick(COMMAND_LEVEL, STEP_DOWN)
         device.press()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         for step in steps:
             device.run(520)
             device.tick(COMMAND_LEVEL, step)
@@ -671,7 +729,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         for _ in range(4):
             if device.state != "PROOF":
                 device.work_panel(client)
-        device.tip = ON_CAP
+        device.tip = TIP_ON_CAP
 
     @rule(name=FAULT_NAMES, spoil=SPOIL, electrical=st.booleans(), how=st.integers(0, 2))
     def self_test_with_a_fault(
@@ -686,7 +744,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         if how == 0:
             device.cut_power()
         else:
-            device.tip = IN_AIR
+            device.tip = TIP_IN_AIR
             device.foot = SWITCH_RELEASED
             device.run(5_200 if how == 2 else 100)
             device.tick(COMMAND_ACKNOWLEDGE)
@@ -719,7 +777,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         self.device.spoil("nozzle_open", 0.0)
         self.device.run(500)
 
-    @rule(name=st.sampled_from(("storage_refuses", "vacuum_a_frozen")))
+    @rule(name=st.sampled_from(("storage_refuses", "storage_fails", "vacuum_a_frozen")))
     def press_without_storage(self, name: str) -> None:
         self.device.recover()
         self.device.tick(COMMAND_PASS_DONE)
@@ -742,7 +800,7 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(tip=st.sampled_from(TIP_PLACES), runs=st.lists(SERVICE_RUNS, min_size=1, max_size=3),
           ticks=st.sampled_from((1, 30, 250)))
-    def service(self, tip: str, runs: list[tuple[int, int]], ticks: int) -> None:
+    def service(self, tip: int, runs: list[tuple[int, int]], ticks: int) -> None:
         device = self.device
         if device.state != "SERVICE":
             device.tick(COMMAND_END)
@@ -778,9 +836,9 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 80))
     def stall_main_loop(self, ticks: int) -> None:
-        self.device.main_loop_runs = False
+        self.device.inject("main_loop_stopped")
         self.wait(ticks)
-        self.device.main_loop_runs = True
+        self.device.clear("main_loop_stopped")
 
     # Power
 
@@ -802,7 +860,6 @@ class WholeDeviceMachine(RuleBasedStateMachine):
         if record:
             record[at % len(record)] ^= 0x10
             device.storage.record = bytes(record)
-            self.watch.record_is_lost = True
         device.cut_power()
         self.wait(10)
 
@@ -839,9 +896,15 @@ class WholeDeviceMachine(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 80))
     def stale_samples(self, ticks: int) -> None:
-        self.device.samples_stale = True
+        self.device.inject("samples_stale")
         self.wait(ticks)
-        self.device.samples_stale = False
+        self.device.clear("samples_stale")
+
+    @rule(ticks=st.integers(1, 40))
+    def stop_ticks(self, ticks: int) -> None:
+        self.device.inject("tick_stopped")
+        self.wait(ticks)
+        self.device.clear("tick_stopped")
 
     @rule(zone=st.integers(0, 2), bit=st.integers(0, 7))
     def flip_a_bit(self, zone: int, bit: int) -> None:
@@ -925,7 +988,7 @@ def test_a_bit_lost_in_a_count_gives_no_pass_back() -> None:
     device, watch = watched()
     for _ in range(2):
         device.press()
-        device.tip = ON_SKIN
+        device.tip = TIP_ON_SKIN
         device.run(500)
         device.tick(COMMAND_PASS_DONE)
     opened = device.controller.passes.opened
@@ -963,7 +1026,7 @@ def test_no_step_under_suction_leads_past_the_proved_level() -> None:
         device.tick(COMMAND_LEVEL, STEP_DOWN)
     assert plan.level < plan.level_highest
     device.press()
-    device.tip = ON_SKIN
+    device.tip = TIP_ON_SKIN
     device.run(600)
     assert device.state == "TREATING"
     device.tick(COMMAND_LEVEL, STEP_UP)

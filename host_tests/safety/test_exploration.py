@@ -103,6 +103,9 @@ def test_the_search_has_tried_everything_that_ends_a_pass_or_a_session() -> None
     assert ways["TREATING", "ZONE_DONE"] >= {"PASS DONE", "pass gap", "pass time", "dose"}
     assert ways["TREATING", "COMPLETE"] == {"END", "90 minutes"}
     assert ways["READY", "RESTING"] >= {"zone 2"}
+    assert ways["TREATING", "RESTING"] == {"rest overdue"}
+    assert ways["ZONE_DONE", "RESTING"] >= {"press"}
+    assert ("PAUSED", "RESTING") in ways
     assert ways["READY", "FAULT"] >= {"record too late", "foot too long"}
     assert ways["FAULT", "SELF_TEST"] == {"ACKNOWLEDGE"}
     assert ways["CHECKLIST", "STANDBY"] == ways["PROOF", "STANDBY"] == {"END"}

@@ -91,12 +91,12 @@ def commits_of_a_session() -> int:
     return session.bench.storage.commits
 
 
-def test_a_session_commits_its_beginning_and_every_pass() -> None:
-    assert commits_of_a_session() == 1 + 2 * 3
+def test_a_session_commits_its_beginning_and_each_pass_twice() -> None:
+    assert commits_of_a_session() == 1 + 2 * 3 * 2
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("number", range(1, 8))
+@pytest.mark.parametrize("number", range(1, 14))
 def test_a_cut_in_any_commit(number: int, when: str) -> None:
     session = Session()
     store = session.bench.storage
@@ -150,6 +150,34 @@ def test_a_cut_in_every_tick() -> None:
     for ticks in range(1, 2_450):
         session = cut_after(ticks)
         assert all(made <= 3 for made in session.made)
+
+
+def test_a_power_cut_costs_the_time_of_one_pass_at_most() -> None:
+    # Session time, pump time and dose fell back to the opening of the last pass.
+    bench = Bench()
+    bench.to_treating()
+    bench.stroke(5_000)
+    bench.tick(COMMAND_PASS_DONE)
+    bench.run(500)
+    core = bench.controller
+    before = (core.pump_rest.on_ms, core.passes.zone_crystals_mg[0], core.treatment.session_ms)
+    assert before[1] > 0
+    bench.power_on()
+    core = bench.controller
+    assert core.pump_rest.on_ms > before[0] - 1_000
+    assert core.passes.zone_crystals_mg[0] >= before[1]
+    assert core.treatment.session_ms > before[2] - 1_500
+
+
+def test_suction_without_a_stroke_is_recorded_too() -> None:
+    bench = Bench()
+    bench.to_treating()
+    bench.controller.treatment._idle_ms = 59_500
+    bench.controller.pump_rest.on_ms = 60_000
+    bench.run(1_500)
+    assert bench.state == "PAUSED"
+    bench.power_on()
+    assert bench.controller.pump_rest.on_ms >= 60_000
 
 
 def test_the_end_of_a_session_survives_as_well() -> None:

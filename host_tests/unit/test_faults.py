@@ -38,12 +38,15 @@ NUMBERS = {
     "PROTECTION_FAILED": 19,
     "READINGS_FROZEN": 20,
     "MEMORY": 21,
+    "PROTOCOL_CHANGED": 26,
 }
 # Shown, never latched.
 WARNINGS = {"DWELL_LONG": 22, "SESSION_ENDING": 23, "REST_DUE": 24, "VACUUM_LOW": 25}
 
 # What a self-test with the pump off cannot see, and no one may acknowledge away.
-SERVICE_ONLY = {"INTERNAL", "VENT_FAILED", "PUMP_STUCK", "PROTECTION_FAILED", "MEMORY"}
+SERVICE_ONLY = {
+    "INTERNAL", "RECORD_DAMAGED", "VENT_FAILED", "PUMP_STUCK", "PROTECTION_FAILED", "MEMORY",
+}
 
 
 def test_numbers_are_stable() -> None:

@@ -216,6 +216,7 @@ def test_now_wraps_as_the_contract_says() -> None:
 
 def test_the_barometer_grows_old_until_it_is_measured() -> None:
     board = board_of()
+    board.measure_barometer()
     board.advance(300)
     assert sampled(board).barometer_age_ms == 300
     board.measure_barometer()
@@ -365,6 +366,7 @@ def test_a_stuck_footswitch_reads_released() -> None:
 
 def test_a_silent_barometer_only_grows_older() -> None:
     board = board_of()
+    board.measure_barometer()
     board.inject("barometer_silent")
     for n in range(1, 4):
         board.advance(100)

@@ -5,19 +5,23 @@ from typing import Any
 
 import pytest
 
-from emery.simulator import operator as operator_module
 from emery.simulator.noise import Noise
 from emery.simulator.operator import ENDINGS, PARAMETERS, STYLES, Operator
 from emery.simulator.plant import TIP_HOVERING, TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN
 from firmware import treatment
 from hal.contract import (
+    CLIENT_FIRST_SESSION,
     COMMAND_ACKNOWLEDGE,
+    COMMAND_CLIENT,
     COMMAND_CONFIRM,
     COMMAND_END,
+    COMMAND_EXTEND,
+    COMMAND_LEVEL,
     COMMAND_NONE,
     COMMAND_PASS_DONE,
     COMMAND_SELECT_ZONE,
     COMMAND_START,
+    STEP_DOWN,
 )
 from host_tests.bench import CHECKLIST, Bench, bench_settings, zone_of
 
@@ -97,6 +101,7 @@ def test_the_panel_is_used_in_its_order() -> None:
     assert [command for command, _ in work.commands] == [
         COMMAND_START,
         *(COMMAND_CONFIRM for _ in CHECKLIST),
+        COMMAND_CLIENT,
         COMMAND_PASS_DONE,
         COMMAND_SELECT_ZONE,
         COMMAND_PASS_DONE,
@@ -104,6 +109,13 @@ def test_the_panel_is_used_in_its_order() -> None:
     ]
     items = [argument for command, argument in work.commands if command == COMMAND_CONFIRM]
     assert items == list(CHECKLIST)
+
+
+@pytest.mark.parametrize(("first", "told"), [(0, 5), (1, 5 + CLIENT_FIRST_SESSION)])
+def test_the_client_is_told(first: int, told: int) -> None:
+    work = at_work(passes=1, skin_type=5, first_session=first)
+    work.until_finished()
+    assert (COMMAND_CLIENT, told) in work.commands
 
 
 def test_strokes_and_lifts_have_their_lengths() -> None:
@@ -287,135 +299,86 @@ def test_nobody_presses_for_ever() -> None:
 # The proof of the checklist --------------------------------------------------------------
 
 
-class ProvingPanel:
-    """A device that asks for the capped-tip proof, as far as its panel shows it."""
-
-    def __init__(self, operator: Operator, *, needs_ms: int = 3_000) -> None:
-        self.operator = operator
-        self.needs_ms = needs_ms
-        self.state = treatment.STANDBY
-        self.confirmed = 0
-        self.proved_ms = 0
-        self.presses = 0
-
-    def run(self, ms: int) -> None:
-        for _ in range(ms // TICK_MS):
-            self.tick()
-
-    def tick(self) -> None:
-        operator = self.operator
-        before = operator.footswitch
-        operator.step(self.state, 0, 0, TICK_MS)
-        command, argument = operator.command, operator.argument
-        operator.command = COMMAND_NONE
-        self.presses += operator.footswitch > before
-        if self.state == treatment.STANDBY and command == COMMAND_START:
-            self.state = treatment.CHECKLIST
-        elif self.state == treatment.CHECKLIST:
-            if command == COMMAND_CONFIRM:
-                self.confirmed |= argument
-            elif operator.footswitch:
-                assert operator.tip == TIP_ON_CAP
-                assert self.confirmed == sum(CHECKLIST)
-                self.proved_ms += TICK_MS
-                if self.proved_ms >= self.needs_ms:
-                    self.state = treatment.READY
-            else:
-                self.proved_ms = 0
-
-
 def test_the_proof_is_made_with_the_tip_on_its_cap() -> None:
-    operator: Any = operator_of()
-    panel = ProvingPanel(operator)
-    while panel.state != treatment.READY:
-        panel.tick()
-    assert panel.presses == 1
+    work = at_work(passes=1)
+    operator: Any = work.operator
+    presses = before = 0
+    while work.bench.state != "READY":
+        work.tick()
+        if operator.footswitch:
+            assert work.bench.state in ("PROOF", "READY")
+            assert operator.tip == TIP_ON_CAP
+            presses += not before
+        before = operator.footswitch
+    assert presses == 1
     # Let go in READY, the tip taken off the cap, and only then a fresh press.
     while operator.footswitch:
         assert operator.tip == TIP_ON_CAP
-        panel.tick()
+        work.tick()
     while not operator.footswitch:
-        panel.tick()
+        work.tick()
     assert operator.tip == TIP_IN_AIR
 
 
-def test_a_reason_of_the_panel_can_end_the_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_module, "ASKS_RELEASE", 77)
-    operator: Any = operator_of()
-    panel = ProvingPanel(operator, needs_ms=10**6)
-    while not operator.footswitch:
-        panel.tick()
-    panel.run(1_000)
-    assert operator.footswitch == 1
-    operator.step(treatment.CHECKLIST, 77, 0, TICK_MS)
-    assert operator.footswitch == 0
+def test_a_foot_that_stamps_holds_still_for_the_proof() -> None:
+    work = at_work(passes=1, style="stamping")
+    while work.bench.state != "READY":
+        work.tick()
 
 
 def test_a_proof_that_never_comes_is_given_up() -> None:
     operator = operator_of()
-    panel = ProvingPanel(operator, needs_ms=10**6)
-    panel.run(90_000)
+    presses = before = 0
+    for _ in range(120_000 // TICK_MS):
+        operator.step(treatment.PROOF, treatment.WHY_CAP, 0, TICK_MS)
+        presses += operator.footswitch > before
+        before = operator.footswitch
     assert operator.finished
-    assert panel.presses == 3
+    assert presses == 3
     assert operator.footswitch == 0
-
-
-def test_a_device_that_asks_for_no_proof_gets_none() -> None:
-    work = at_work(passes=1)
-    tips = set()
-    while not work.operator.finished:
-        work.tick()
-        tips.add(work.operator.tip)
-    assert tips == {TIP_IN_AIR, TIP_ON_SKIN}
 
 
 # What else a panel may ask ---------------------------------------------------------------
 
 
-def test_a_resting_pump_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_module, "ASKS_REST", 77)
+def test_a_resting_pump_is_waited_for() -> None:
     operator = operator_of()
     for _ in range(5_000):
-        operator.step(treatment.READY, 77, 0, TICK_MS)
+        operator.step(treatment.RESTING, treatment.WHY_RESTING, 0, TICK_MS)
         assert (operator.footswitch, operator.command) == (0, COMMAND_NONE)
     for _ in range(1_000 // TICK_MS):
-        operator.step(treatment.READY, 0, 0, TICK_MS)
+        operator.step(treatment.READY, treatment.WHY_WAITING, 0, TICK_MS)
     assert operator.footswitch == 1
 
 
-def test_a_longer_session_is_confirmed_as_often_as_wanted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(operator_module, "ASKS_EXTENSION", 77)
-    monkeypatch.setattr(operator_module, "EXTEND", 9)
-    monkeypatch.setattr(operator_module, "EXTEND_ARGUMENT", 15)
-    for state in (treatment.PAUSED, treatment.TREATING):
-        operator = operator_of(extensions=2)
-        operator.footswitch = 1
-        taken = []
-        for _ in range(6_000):
-            operator.step(state, 77, 0, TICK_MS)
-            if operator.command != COMMAND_NONE:
-                taken.append((operator.command, operator.argument))
-                operator.command = COMMAND_NONE
-        assert taken[:2] == [(9, 15), (9, 15)]
-        assert (9, 15) not in taken[2:]
+def test_a_longer_session_is_confirmed_as_often_as_wanted_and_then_ended() -> None:
+    operator = operator_of(extensions=2)
+    taken = []
+    for _ in range(6_000):
+        operator.step(treatment.PAUSED, treatment.WHY_SESSION_OVER, 0, TICK_MS)
+        if operator.command != COMMAND_NONE:
+            taken.append(operator.command)
+            operator.command = COMMAND_NONE
+    assert taken[:3] == [COMMAND_EXTEND, COMMAND_EXTEND, COMMAND_END]
+    assert COMMAND_EXTEND not in taken[2:]
 
 
-def test_a_tip_that_stays_is_lifted_when_the_panel_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operator_module, "ASKS_LIFT", 77)
-    operator = operator_of(
-        stroke_shortest_ms=60_000, stroke_longest_ms=60_000, pass_on_skin_ms=60_000
-    )
-    operator.footswitch = 1
-    for _ in range(1_000):
-        operator.step(treatment.TREATING, 0, 0, TICK_MS)
-    assert operator.tip == TIP_ON_SKIN
-    ticks = 0
-    while operator.tip == TIP_ON_SKIN:
-        operator.step(treatment.TREATING, 77, 0, TICK_MS)
-        ticks += 1
-    assert ticks * TICK_MS == pytest.approx(operator.reaction_ms, abs=2 * TICK_MS)
+def test_a_level_that_is_refused_is_lowered() -> None:
+    operator = operator_of()
+    while operator.command == COMMAND_NONE:
+        operator.step(treatment.READY, treatment.WHY_LEVEL_UNAVAILABLE, 0, TICK_MS)
+    assert (operator.command, operator.argument) == (COMMAND_LEVEL, STEP_DOWN)
+
+
+def test_a_fault_that_stays_is_acknowledged_three_times_and_no_more() -> None:
+    operator = operator_of(on_fault="acknowledge")
+    asked = 0
+    for _ in range(6_000):
+        operator.step(treatment.FAULT, treatment.WHY_FAULT, 0, TICK_MS)
+        asked += operator.command == COMMAND_ACKNOWLEDGE
+        operator.command = COMMAND_NONE
+    assert asked == 3
+    assert operator.finished
 
 
 # Operators of several kinds --------------------------------------------------------------

@@ -297,9 +297,43 @@ def test_a_restart_does_not_forget_a_fault_that_is_not_on_record_yet() -> None:
     bench.vacuum_pa = 6_000.0
     bench.run(1_000)
     assert bench.fault == faults.VENT_FAILED
+    bench.board.inject("storage_refuses")
     bench.tick(COMMAND_SERVICE)
-    bench.run(1_000)
+    bench.run(3_000)
     assert bench.board.restarts == []
-    bench.vacuum_pa = 0.0  # the hose is off
+    bench.board.clear("storage_refuses")
+    bench.run(100)
     assert restarted(bench).state == "SERVICE"
     assert bench.controller.treatment.kept_fault == faults.VENT_FAILED
+
+
+@pytest.mark.parametrize("broken", ["vacuum_a_open", "vacuum_b_short", "sensor_supply_open"])
+def test_a_kept_fault_gets_on_record_although_a_sensor_is_broken(broken: str) -> None:
+    # No storage window ever came, no record was written, and no command led
+    # from FAULT to SERVICE.
+    bench = Bench()
+    bench.to_treating()
+    bench.footswitch = SWITCH_RELEASED
+    bench.main_loop_runs = False
+    bench.controller.protection.latch(faults.VENT_FAILED)
+    bench.tick()
+    bench.board.inject(broken)
+    bench.run(100)
+    bench.main_loop_runs = True
+    bench.tick(COMMAND_SERVICE)
+    bench.run(limits.FAULT_RECORD_MS - 200)
+    assert bench.board.restarts == []
+    bench.run(300)
+    assert bench.board.restarts[0] is True
+    assert restarted(bench).state == "SERVICE"
+    assert bench.controller.treatment.kept_fault == faults.VENT_FAILED
+
+
+def test_the_vacuum_must_be_seen_to_go_outside_a_fault() -> None:
+    bench = Bench()
+    bench.to_ready()
+    commits = bench.storage.commits
+    bench.vacuum_pa = limits.RELEASED_PA + 500.0
+    bench.controller.passes.ask_for_commit()
+    bench.run(limits.FAULT_RECORD_MS + 1_000)
+    assert (bench.state, bench.storage.commits) == ("READY", commits)

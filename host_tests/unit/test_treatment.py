@@ -1116,7 +1116,7 @@ def kept(fault: int) -> Bench:
 
 
 def test_a_record_of_another_protocol_does_not_hide_a_kept_fault() -> None:
-    # RECORD_DAMAGED stood in its place: acknowledged, the device treated on
+    # PROTOCOL_CHANGED stood in its place: acknowledged, the device treated on
     # with a vent that was known not to release.
     bench = in_treating()
     bench.controller.protection.latch(faults.VENT_FAILED)

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from textwrap import wrap
 from typing import Any
 
+from emery.config.problem import COLUMNS
 from firmware import faults
 
 SCHEMA = 1
-_COLUMNS = 80
 _EXITS = {
     faults.EXIT_SELF_TEST: "after the tip is off the skin and the self-test has passed",
     faults.EXIT_SERVICE: "through SERVICE only; a restart does not clear it",
@@ -44,7 +44,7 @@ def table() -> str:
     lines = [f" no  {'priority':8}  {'code':{code_width}}  what it means"]
     indent = " " * (len(lines[0]) - len("what it means"))
     for number, code, priority, _, headline, _ in _ROWS:
-        first, *rest = wrap(headline, _COLUMNS - len(indent))
+        first, *rest = wrap(headline, COLUMNS - len(indent))
         lines.append(f"{number:3}  {priority:8}  {code:{code_width}}  {first}")
         lines += [indent + line for line in rest]
     lines += ["", "emery faults CODE tells what to do about one."]
@@ -54,10 +54,10 @@ def table() -> str:
 def page(row: tuple[Any, ...]) -> str:
     """One fault with its ordered steps."""
     number, code, priority, leave, headline, steps = row
-    lines = [f"{code} ({number}), {priority} priority", "", *wrap(headline, _COLUMNS), ""]
+    lines = [f"{code} ({number}), {priority} priority", "", *wrap(headline, COLUMNS), ""]
     for place, step in enumerate(steps, 1):
-        lines += wrap(step, _COLUMNS, initial_indent=f"{place:2}. ", subsequent_indent="    ")
-    lines += ["", *wrap(f"It is left {_EXITS[leave]}.", _COLUMNS)]
+        lines += wrap(step, COLUMNS, initial_indent=f"{place:2}. ", subsequent_indent="    ")
+    lines += ["", *wrap(f"It is left {_EXITS[leave]}.", COLUMNS)]
     return "\n".join(lines) + "\n"
 
 

@@ -25,7 +25,7 @@ from firmware.black_box import RECORD_BYTES
 from firmware.settings import decode
 
 _RECORDED_MS = 50_000
-_COUNTED_MS = 20_000  # of it, the part that is counted operation by operation
+_COUNTED_MS = 25_000  # of it, the part that is counted operation by operation
 _RIG_RUNS = 5  # of the rig, each a process of its own; their median counts
 _NO_PID = "simple-pid is not installed: pip install 'emery[bench]'"
 

@@ -192,7 +192,7 @@ class Operator:
             if state != treatment.TREATING:
                 on = self.tip == TIP_ON_SKIN or self.tip == TIP_HOVERING
                 self._wait_ms = self.hold_on_ms if on else self.reaction_ms
-        if self.stamp_longest_ms:
+        if self.stamp_longest_ms and not self._is_proving:
             self._stamp(dt_ms)
         if state == treatment.TREATING and self.footswitch:
             self._treat(zone, dt_ms)

@@ -119,7 +119,7 @@ _STALL_PA = 1_000.0  # below it the grains lie still: a fifth of the air's speed
 _LOADING = 0.25 / 10_000.0  # nozzle air lost per mg/min of crystals: 25 % at 10 g/min [E]
 _LEAK_LAG_S = 0.2  # how fast the seal's leak wanders while the tip moves
 _LEAK_SPREAD = 0.3  # its standard deviation over its mean [E]
-_STILL = 1e-6  # a pump speed or a valve's opening this small is none
+_STANDING = 1e-6  # a pump speed or a valve's opening this small is none
 _SHUT = 1e-4  # so is this share of the vent
 _LEAST_FLOW = 1e-9  # kg/s: an orifice is never quite shut
 _LEAST_SHARE = 1e-6  # of the choked flow: the line's loss divides by it
@@ -223,7 +223,7 @@ class Plant:
         if target < self.feed_leak:
             target = self.feed_leak
         valve += (target - valve) * self._valve_gain
-        if valve < _STILL:
+        if valve < _STANDING:
             valve = 0.0
         self._valve = valve
         skin_pa = self.skin_pa
@@ -353,7 +353,7 @@ class Plant:
                 skin = 0.0
                 flow = _LEAST_SHARE
                 volume = gain
-        if drive <= 0.0 and speed < _STILL * pump_most:
+        if drive <= 0.0 and speed < _STANDING * pump_most:
             speed = 0.0
         self._speed = speed
         self._vent = vent

@@ -56,7 +56,7 @@ from hal.contract import (
 )
 
 # A coarse tick: a quarter of the search's time, and below what counts as late.
-_TICK_MS = 20
+_STEP_MS = 20
 _PRESS_TICKS = 4  # a press that counts, its record, and one to be sure
 _RELEASE_TICKS = 5
 _SKIN_TICKS = 6
@@ -157,16 +157,16 @@ class Device:
             rate = -_VENT
         else:
             rate = _PUMP if outputs.pump_permille == FULL_PERMILLE else -_NOZZLE
-        self.capped_pa = max(0, self.capped_pa + rate * _TICK_MS)
+        self.capped_pa = max(0, self.capped_pa + rate * _STEP_MS)
         vacuum_pa = 0
         if self.state == "PROOF":
             vacuum_pa = self.capped_pa
         elif outputs.vent != VENT_OPEN and self.state == "TREATING":
             vacuum_pa = self.core.treatment.set_pa if self.on_skin else _OPEN_TIP_PA
-        readings.now_ms += _TICK_MS
-        readings.dt_ms = _TICK_MS
+        readings.now_ms += _STEP_MS
+        readings.dt_ms = _STEP_MS
         # A converter's noise: no reading stays the same for ever.
-        supply_raw = self._supply_raw + (readings.now_ms // _TICK_MS & 1)
+        supply_raw = self._supply_raw + (readings.now_ms // _STEP_MS & 1)
         readings.sensor_supply_raw = supply_raw
         readings.vacuum_a_raw = self._raw("a", vacuum_pa, supply_raw)
         readings.vacuum_b_raw = self._raw("b", vacuum_pa, supply_raw)
@@ -193,7 +193,10 @@ class Device:
         if (
             core.passes.sequence != readings.committed_sequence
             and self.storage_works
-            and core.sensing.a.vacuum_pa <= limits.RELEASED_PA
+            and (
+                core.treatment.has_long_failed()
+                or core.sensing.a.vacuum_pa <= limits.RELEASED_PA
+            )
         ):
             self.record = storage.encode(
                 core.passes, core.treatment, core.pump_rest, core.protocol_mark
@@ -291,7 +294,7 @@ class Device:
             self.session_class(),
             wish._wants_suction,
             int(core.plan.is_available()),
-            int(core.pump_rest.is_due()),
+            int(core.pump_rest.is_due()) + int(core.pump_rest.is_overdue()),
         )
 
     def session_class(self) -> int:
@@ -447,6 +450,7 @@ EVENTS: dict[str, Event] = {
     "pass crystals": _time("passes", "crystals_mg", lambda d: _zone(d).pass_crystals_mg),
     "dose": _dose,
     "pump time": _time("pump_rest", "on_ms", lambda _: limits.PUMP_ON_MS),
+    "rest overdue": _time("pump_rest", "on_ms", lambda _: limits.PUMP_ON_LONGEST_MS),
     "rest": _time("pump_rest", "off_ms", lambda _: limits.PUMP_REST_MS),
     "record too late": _time("treatment", "_recording_ms", lambda _: limits.RECORD_WAIT_MS),
     "foot too long": _time("treatment", "_held_ms", lambda _: limits.FOOTSWITCH_HELD_MS),
@@ -457,7 +461,8 @@ EVENTS: dict[str, Event] = {
     **{row[1]: _fault(row[0]) for row in FAULTS},
 }
 # What rarely comes together, and is then tried alone unless asked for otherwise.
-_RARE = {"session ending", "session time", "90 minutes", "pump time", "thin air",
+_RARE = {"session ending", "session time", "90 minutes", "pump time", "rest overdue",
+         "thin air",
          "press, record refused"}
 # One fault of each way out; the others are tried once in each state.
 _SAMPLES = {faults.CATALOGUE[number][1] for number in
