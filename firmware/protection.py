@@ -58,7 +58,7 @@ _FROZEN_MS = const(500)
 class ChannelGuard:
     """Thresholds and sample counters of one vacuum sensor."""
 
-    STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa", "_ratio", "is_damaged")
+    STATE = ("over_samples", "range_score", "is_soft", "vacuum_pa", "_ratio")
 
     def __init__(self, settings: Settings, channel: str, hard_limit_pa: int) -> None:
         self._zero_ppm = getattr(settings, "vacuum_" + channel + "_zero_ppm")
@@ -104,8 +104,7 @@ class ChannelGuard:
             coming += (ratio - before) * self._ahead
         self._ratio = ratio
         hard_ratio = self._hard_ratio
-        if hard_ratio != ~self._hard_check:
-            self.is_damaged = 1
+        self.is_damaged = 1 if hard_ratio != ~self._hard_check else 0
         if coming <= hard_ratio:
             if self.over_samples < limits.HARD_SAMPLES:
                 self.over_samples += 1

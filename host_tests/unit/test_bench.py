@@ -312,6 +312,7 @@ def test_a_call_into_c_is_counted_with_what_it_packs() -> None:
 
 def test_a_recording_is_priced_and_its_ticks_go_by_the_record() -> None:
     settings, records = tick.recording(1)
+    # A third of it: the proof comes first.
     estimate = rp2040.estimate(settings, records[: len(records) // 3])
     assert estimate.tick_counts["packed"] == 21
     assert estimate.tick_counts["machine"] == 10
