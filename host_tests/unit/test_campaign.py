@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from emery import cli
-from emery.campaign import one
 from emery.campaign import run as campaign_run
 from emery.campaign.draw import Case, draw
 from emery.campaign.one import UNTOLD, Verdict, judge
@@ -71,6 +70,15 @@ def test_who_tells_the_truth_is_counted_exactly(name: str, cases: list[Case]) ->
     assert (verdict.broken, verdict.faults) == ((), ())
 
 
+@pytest.mark.parametrize("seed", [262, 332])
+def test_who_leaves_a_coverage_says_so(seed: int) -> None:
+    # These gave a covered zone up when a press was refused, rested, and began the
+    # next coverage without a word. The device took the two for one pass.
+    verdict = judge(seed)
+    assert verdict.made == verdict.counted > 0
+    assert verdict.broken == ()
+
+
 def test_a_stamping_foot_is_never_counted_too_low(cases: list[Case]) -> None:
     verdict = judge(first(cases, "stamping"))
     assert verdict.made > 0
@@ -96,7 +104,7 @@ def test_a_pass_that_was_missed_is_found(
         # In the session before, and in the other zone one too many, for balance.
         facts["earlier_sessions"] = [([0, 1], [1, 0])]
 
-    monkeypatch.setattr(one.loop, "run", tampered(one_less))
+    monkeypatch.setattr(loop, "run", tampered(one_less))
     verdict = judge(first(cases, "careful"))
     assert (verdict.under, verdict.over) == (1, 1)
     assert not verdict.is_equal
@@ -105,7 +113,7 @@ def test_a_pass_that_was_missed_is_found(
 
 def test_who_never_finishes_is_told(monkeypatch: pytest.MonkeyPatch, cases: list[Case]) -> None:
     monkeypatch.setattr(
-        one.loop, "run", tampered(lambda facts: facts.__setitem__("finished", False))
+        loop, "run", tampered(lambda facts: facts.__setitem__("finished", False))
     )
     assert judge(first(cases, "careful")).broken == ("finished: expected within 300 s",)
 
@@ -114,7 +122,7 @@ def test_who_crashes_is_told_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> Non
     def crash(job: object, write: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(one.loop, "run", crash)
+    monkeypatch.setattr(loop, "run", crash)
     with pytest.raises(ZeroDivisionError) as crashed:
         judge(77)
     assert crashed.value.__notes__ == ["The operator is that of seed 77."]

@@ -12,6 +12,7 @@ from emery.simulator.plant import TIP_HOVERING, TIP_IN_AIR, TIP_ON_CAP, TIP_ON_S
 from firmware import treatment
 from hal.contract import (
     COMMAND_ACKNOWLEDGE,
+    COMMAND_CLIENT,
     COMMAND_CONFIRM,
     COMMAND_END,
     COMMAND_NONE,
@@ -97,6 +98,7 @@ def test_the_panel_is_used_in_its_order() -> None:
     assert [command for command, _ in work.commands] == [
         COMMAND_START,
         *(COMMAND_CONFIRM for _ in CHECKLIST),
+        COMMAND_CLIENT,
         COMMAND_PASS_DONE,
         COMMAND_SELECT_ZONE,
         COMMAND_PASS_DONE,

@@ -115,12 +115,17 @@ def _habits(style: str, chance: random.Random) -> dict[str, Any]:
 
 def _zone(name: str, chance: random.Random) -> Zone:
     zone = Zone(name)
-    zone.level = chance.randint(1, len(limits.LEVEL_VACUUM_PA))
-    zone.flow_mg_min = chance.choice((0, chance.randint(1_000, 20_000)))
-    zone.passes = chance.randint(1, limits.PASSES_PER_ZONE)
-    zone.pass_time_ms = chance.randint(5_000, 60_000)
-    zone.pass_crystals_mg = chance.randint(500, 10_000)
-    zone.dose_mg = chance.randint(3 * zone.pass_crystals_mg // 2, 3 * zone.pass_crystals_mg)
+    values = {
+        "level": chance.randint(1, len(limits.LEVEL_VACUUM_PA)),
+        "flow_mg_min": chance.choice((0, chance.randint(1_000, 20_000))),
+        "passes": chance.randint(1, limits.PASSES_PER_ZONE),
+        "pass_time_ms": chance.randint(5_000, 60_000),
+        "pass_crystals_mg": chance.randint(500, 10_000),
+    }
+    crystals_mg = values["pass_crystals_mg"]
+    values["dose_mg"] = chance.randint(3 * crystals_mg // 2, 3 * crystals_mg)
+    for field, value in values.items():
+        setattr(zone, field, value)
     return zone
 
 

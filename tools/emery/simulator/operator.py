@@ -55,6 +55,13 @@ _PASS_GOES_ON = (
 
 # The device has closed the pass; in the midst of a coverage that is taken back.
 _PASS_CLOSED = (treatment.WHY_PASS_GAP, treatment.WHY_PASS_DONE)
+# It has closed, or there is none to close.
+_NO_PASS = _PASS_CLOSED + (
+    treatment.WHY_PASS_TIME,
+    treatment.WHY_PASS_CRYSTALS,
+    treatment.WHY_PASSES_SPENT,
+    treatment.WHY_DOSE,
+)
 
 # name, unit, lowest, highest, default, what it is
 PARAMETERS = (
@@ -302,7 +309,7 @@ class Operator:
                 self._wait_ms = self.reaction_ms
         elif self.ending == ENDS_UNSAID or self._covered_ms >= _COVERED_MS:
             self.footswitch = 0
-            self._pass_over()
+            self._pass_over(treatment.WHY_TREATING)
         else:
             # Covered: off the skin until the device closes the pass.
             self._covered_ms += dt_ms
@@ -315,23 +322,31 @@ class Operator:
         """The footswitch is pressed and there is no suction."""
         if self._worked or self._patience == 0 or state == treatment.ZONE_DONE:
             self.footswitch = 0
+            self._wait_ms = self.reaction_ms
             if self._worked and state == treatment.PAUSED and reason in _PASS_GOES_ON:
                 return  # press again
             if reason in (treatment.WHY_LEVEL_UNAVAILABLE, treatment.WHY_SESSION_OVER):
                 return  # refused, and the panel says what to do about it
             choosing = state == treatment.READY or state == treatment.PAUSED
             if self._worked or choosing or state == treatment.ZONE_DONE:
-                self._pass_over()
+                self._pass_over(reason)
         else:
             self._patience -= 1
             self._wait_ms = self.reaction_ms
 
-    def _pass_over(self) -> None:
+    def _pass_over(self, reason: int) -> None:
         """This pass is behind us: covered, cut short or refused."""
         if self._stray_zone != _NOWHERE:
             self._stray_zone = _NOWHERE
         else:
             self._tried += 1
+        if (
+            self.ending != ENDS_UNSAID
+            and self.coverage == self._counted_coverage
+            and reason not in _NO_PASS
+        ):
+            # Or the device would take the next coverage for this one.
+            self._ask(COMMAND_PASS_DONE, 0)
         self._cover(self.pass_on_skin_ms)
         self._wait_ms = self.rest_ms
 
