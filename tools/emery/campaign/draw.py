@@ -26,7 +26,7 @@ from firmware import limits
 from firmware.settings import Settings, Zone, broken_rules, encode
 
 # An operator who has not finished by then never will. [E]
-LONGEST_MS = 300_000
+GIVEN_UP_MS = 300_000
 
 # Tick and ADC come together: RP2040 5 ms, ESP32 10 ms.
 _BOARDS = ("rp2040", "esp32")
@@ -34,7 +34,7 @@ _BOARDS = ("rp2040", "esp32")
 _UNSAID = 12
 _SLIP = 4
 _LATE = 3
-_LATEST_MS = 3
+_LATE_BY_MS = 3
 # Habits of a style are stretched by this much, in percent. [E]
 _STRETCH = (60, 160)
 # Times of the style that are; the rest is drawn for all styles alike.
@@ -79,11 +79,11 @@ def draw(seed: int) -> Case:
         "plant": _plant(chance),
         "sensors": {},
         "timing": {
-            "tick_jitter_ms": chance.randint(1, _LATEST_MS) if not chance.randrange(_LATE) else 0
+            "tick_jitter_ms": chance.randint(1, _LATE_BY_MS) if not chance.randrange(_LATE) else 0
         },
         "operator": habits,
         "adc": adc,
-        "duration_ms": LONGEST_MS,
+        "duration_ms": GIVEN_UP_MS,
         "events": events,
         "state_every": 200,
     }
