@@ -144,6 +144,10 @@ REASONS = (
     "the client's skin type is not told",
 )
 
+# Reasons of a pause with its pass open. When the gap or PASS DONE closes it, the
+# panel must say so, or the operator cannot know that SAME PASS is needed.
+_PASS_WAS_OPEN = (WHY_RELEASED, WHY_DWELL, WHY_NO_CONTACT, WHY_WAITING)
+
 NO_RESTART = const(0)
 RESTART = const(1)
 RESTART_IN_SERVICE = const(2)
@@ -395,7 +399,9 @@ class Treatment:
         elif state == PAUSED:
             if command == COMMAND_SAME_PASS and passes.reopen():
                 self._enter(PAUSED, WHY_WAITING)
-            elif not passes.is_open and not passes.may_open():
+            elif not passes.is_open and (
+                self.reason in _PASS_WAS_OPEN or not passes.may_open()
+            ):
                 self._leave_pass()
 
     def _in_resting(self, command: int, argument: int) -> None:

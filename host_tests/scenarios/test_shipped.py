@@ -20,7 +20,17 @@ def missed(run: Run) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", scenario_names())
+# More than 15 simulated minutes; the nominal facial is run all the same.
+LONG = {"ninety_minutes"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if name in LONG else ())
+        for name in scenario_names()
+    ],
+)
 def test_shipped_scenario_holds(name: str) -> None:
     run = simulate(name)
     assert not missed(run), "\n".join([*missed(run), run.result["reproduce"]])

@@ -216,6 +216,7 @@ WAYS: dict[tuple[str, tuple[int, int]], tuple[str, int]] = {
     ("READY", (COMMAND_END, 0)): ("COMPLETE", treatment.WHY_ENDED),
     ("TREATING", (COMMAND_PASS_DONE, 0)): ("PAUSED", treatment.WHY_PASS_DONE),
     ("TREATING", (COMMAND_END, 0)): ("COMPLETE", treatment.WHY_ENDED),
+    ("PAUSED", (COMMAND_PASS_DONE, 0)): ("PAUSED", treatment.WHY_PASS_DONE),
     ("PAUSED", (COMMAND_SELECT_ZONE, 1)): ("READY", treatment.WHY_WAITING),
     ("PAUSED", (COMMAND_END, 0)): ("COMPLETE", treatment.WHY_ENDED),
     ("PAUSED", (COMMAND_LEVEL, STEP_DOWN)): ("PAUSED", treatment.WHY_WAITING),
@@ -785,6 +786,29 @@ def test_the_zone_that_is_chosen_gives_the_level() -> None:
     bench.press()
     assert bench.controller.treatment.set_pa == 40_000
     assert bench.controller.treatment.flow_mg_min == 10_000
+
+
+def test_a_pause_says_when_its_pass_closes() -> None:
+    # An operator let go of the footswitch in the midst of a zone, for a word with
+    # the client. The gap closed the pass, the panel went on saying "released", and
+    # the next press cost the zone a second pass for one coverage.
+    bench = Bench(bench_settings((zone_of(passes=3),)))
+    bench.to_treating()
+    bench.stroke()
+    bench.footswitch = SWITCH_RELEASED
+    bench.run(bench.settings.pass_gap_ms // 2)
+    assert (bench.state, bench.reason) == ("PAUSED", treatment.REASONS[treatment.WHY_RELEASED])
+    bench.run(bench.settings.pass_gap_ms)
+    assert (bench.state, bench.reason) == ("PAUSED", treatment.REASONS[treatment.WHY_PASS_GAP])
+    bench.tick(COMMAND_SAME_PASS)
+    bench.press()
+    assert bench.state == "TREATING"
+    assert bench.controller.passes.opened[0] == 1
+    # Taken back, and closed once more: it is said once more.
+    bench.footswitch = SWITCH_RELEASED
+    bench.tick()
+    bench.tick(COMMAND_PASS_DONE)
+    assert bench.reason == treatment.REASONS[treatment.WHY_PASS_DONE]
 
 
 def test_a_last_pass_that_is_closed_in_a_pause_ends_the_zone() -> None:

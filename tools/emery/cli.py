@@ -27,6 +27,7 @@ from emery.exit_codes import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emery.campaign.one import Verdict
     from emery.simulator.batch import Outcome, Request
 
 DEFAULT_SCENARIO = "nominal_facial"
@@ -249,6 +250,46 @@ def bench(
             print_table(console, document)
         _write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
     raise typer.Exit(bench_run.exit_code(document))
+
+
+@app.command()
+def campaign(
+    *,
+    operators: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="How many random operators.")
+    ] = 1_000,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the first operator; the next has the next one.")
+    ] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1,
+            help="Processes at once. Default: one for each processor.", show_default=False,
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Let random operators work, and compare the passes counted with those made."""
+    from emery.campaign import run as campaign_run
+    from emery.campaign.table import text
+
+    ended = 0
+    try:
+        with _progress(f"{operators} operators") as show:
+
+            def finished(verdict: "Verdict") -> None:
+                nonlocal ended
+                ended += 1
+                show(ended / operators, f"{ended} of {operators} operators")
+
+            verdicts = campaign_run.run(seed, operators, jobs or _processors(), finished)
+    except campaign_run.ProcessLost as error:
+        _complain(f"error: {error}")
+        raise typer.Exit(ExitCode.INTERNAL) from None
+    document = campaign_run.document(seed, verdicts)
+    _write(json.dumps(document, indent=1) + "\n" if as_json else text(document))
+    raise typer.Exit(campaign_run.exit_code(document))
 
 
 @app.command()

@@ -127,7 +127,7 @@ def run_all(
     executor = ProcessPoolExecutor(
         max_workers=min(workers, len(requests)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_leave_ctrl_c_to_the_parent,
+        initializer=leave_ctrl_c_to_the_parent,
     )
     try:
         futures: dict[Future[Outcome], int] = {
@@ -156,7 +156,8 @@ def run_all(
     return [outcomes[number] for number in range(len(requests))]
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def leave_ctrl_c_to_the_parent() -> None:
+    """What a process of a pool does first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

@@ -5,15 +5,17 @@ its cap if it asks for that, chooses a zone, presses the footswitch and makes
 strokes of 1 to 3 s with short lifts between, until the zone is covered; then
 rests for more than the pass gap, and goes on to the next pass or zone.
 Everything takes a reaction time. The operator sees only what the panel shows:
-state, reason and zone.
+state, reason and zone. When the panel says that the pass has closed although the
+zone is not covered yet, SAME PASS takes that back.
 
 Not everybody works like that: STYLES holds the habits of those who hurry, drag,
 hover, press what makes no sense, or stamp on the footswitch.
 
 The operator also knows what was really done to the skin, for each zone as the
 panel shows it: this is the ground truth. A stroke is a contact under suction of
-at least 0.3 s; a pass is one coverage of a zone with at least one stroke,
-however often it was interrupted.
+at least 0.3 s; a pass is one coverage of a zone in which the tip was once on the
+skin for that long without being lifted, however often the coverage was
+interrupted, and however often the seal of a hovering tip broke meanwhile.
 
 Plain MicroPython with integers; `step` before each tick, `account` after it.
 """
@@ -49,6 +51,16 @@ _PASS_GOES_ON = (
     treatment.WHY_DWELL,
     treatment.WHY_NO_CONTACT,
     treatment.WHY_SESSION_OVER,
+)
+
+# The device has closed the pass; in the midst of a coverage that is taken back.
+_PASS_CLOSED = (treatment.WHY_PASS_GAP, treatment.WHY_PASS_DONE)
+# It has closed, or there is none to close.
+_NO_PASS = _PASS_CLOSED + (
+    treatment.WHY_PASS_TIME,
+    treatment.WHY_PASS_CRYSTALS,
+    treatment.WHY_PASSES_SPENT,
+    treatment.WHY_DOSE,
 )
 
 # name, unit, lowest, highest, default, what it is
@@ -171,12 +183,14 @@ class Operator:
         self._stamp_left_ms = 0
         self._extended = 0
         self._worked = False  # there was suction since the footswitch was pressed
+        self._took_back = False  # SAME PASS was pressed since then
         self._patience = 0
         # The ground truth.
         self.coverage = 1  # number of the coverage under way
         self._counted_coverage = 0  # the last one that was counted as a pass
         self._counted_zone = _NOWHERE
         self.contact_ms = 0  # of the contact in progress, under suction
+        self._touched_ms = 0  # of all contacts since the tip came down
         self.passes_made = [0] * zone_count
         self.strokes_made = [0] * zone_count
         self.on_skin_ms = [0] * zone_count
@@ -217,16 +231,20 @@ class Operator:
             self.crystals_mg_min_ms[zone] += crystals_mg_min * dt_ms
         if state != treatment.TREATING:
             self.contact_ms = 0
+            self._touched_ms = 0
             return
         self.on_skin_ms[zone] += dt_ms
         contact_ms = self.contact_ms + dt_ms
         self.contact_ms = contact_ms
         if contact_ms - dt_ms < STROKE_MS <= contact_ms:
             self.strokes_made[zone] += 1
-            if self.coverage != self._counted_coverage or zone != self._counted_zone:
-                self._counted_coverage = self.coverage
-                self._counted_zone = zone
-                self.passes_made[zone] += 1
+        self._touched_ms += dt_ms
+        if self._touched_ms >= STROKE_MS and (
+            self.coverage != self._counted_coverage or zone != self._counted_zone
+        ):
+            self._counted_coverage = self.coverage
+            self._counted_zone = zone
+            self.passes_made[zone] += 1
 
     def begin_account(self) -> None:
         """A new session: its passes are counted from zero."""
@@ -240,7 +258,8 @@ class Operator:
         self._wait_ms = self.hold_on_ms
 
     def _stamp(self, dt_ms: int) -> None:
-        """The foot presses and lets go as it likes."""
+        """The foot presses and lets go as it likes; but it can hold still for a
+        proof, or there would be no treatment."""
         self._stamp_left_ms -= dt_ms
         if self._stamp_left_ms <= 0:
             self._stamp_left_ms = self._noise.between(
@@ -259,6 +278,7 @@ class Operator:
     def _treat(self, zone: int, dt_ms: int) -> None:
         """Suction is on: stroke, lift, stroke, until the zone is covered."""
         self._worked = True
+        self._took_back = False
         if self.tip != TIP_IN_AIR:
             self._stroke_left_ms -= dt_ms
             self._pass_left_ms -= dt_ms
@@ -277,6 +297,7 @@ class Operator:
         elif self._pass_left_ms > 0:
             self.tip = TIP_ON_SKIN
             self.strokes += 1
+            self._touched_ms = 0
             self._covered_ms = 0
             self._stroke_left_ms = self._noise.between(
                 self.stroke_shortest_ms, self.stroke_longest_ms
@@ -288,7 +309,7 @@ class Operator:
                 self._wait_ms = self.reaction_ms
         elif self.ending == ENDS_UNSAID or self._covered_ms >= _COVERED_MS:
             self.footswitch = 0
-            self._pass_over()
+            self._pass_over(treatment.WHY_TREATING)
         else:
             # Covered: off the skin until the device closes the pass.
             self._covered_ms += dt_ms
@@ -301,25 +322,41 @@ class Operator:
         """The footswitch is pressed and there is no suction."""
         if self._worked or self._patience == 0 or state == treatment.ZONE_DONE:
             self.footswitch = 0
+            self._wait_ms = self.reaction_ms
             if self._worked and state == treatment.PAUSED and reason in _PASS_GOES_ON:
                 return  # press again
             if reason in (treatment.WHY_LEVEL_UNAVAILABLE, treatment.WHY_SESSION_OVER):
                 return  # refused, and the panel says what to do about it
             choosing = state == treatment.READY or state == treatment.PAUSED
             if self._worked or choosing or state == treatment.ZONE_DONE:
-                self._pass_over()
+                self._pass_over(reason)
         else:
             self._patience -= 1
             self._wait_ms = self.reaction_ms
 
-    def _pass_over(self) -> None:
+    def _pass_over(self, reason: int) -> None:
         """This pass is behind us: covered, cut short or refused."""
         if self._stray_zone != _NOWHERE:
             self._stray_zone = _NOWHERE
         else:
             self._tried += 1
+        if (
+            self.ending != ENDS_UNSAID
+            and self.coverage == self._counted_coverage
+            and reason not in _NO_PASS
+        ):
+            # Or the device would take the next coverage for this one.
+            self._ask(COMMAND_PASS_DONE, 0)
         self._cover(self.pass_on_skin_ms)
         self._wait_ms = self.rest_ms
+
+    def _is_covering(self, zone: int) -> bool:
+        """Is the coverage of this zone begun, and not yet done?"""
+        return (
+            self._pass_left_ms > 0
+            and self.coverage == self._counted_coverage
+            and zone == self._counted_zone
+        )
 
     def _cover(self, on_skin_ms: int) -> None:
         """The next coverage begins with the next stroke."""
@@ -390,6 +427,10 @@ class Operator:
             return
         if reason == treatment.WHY_LEVEL_UNAVAILABLE:
             self._ask(COMMAND_LEVEL, STEP_DOWN)
+            return
+        if reason in _PASS_CLOSED and self._is_covering(zone) and not self._took_back:
+            self._took_back = True
+            self._ask(COMMAND_SAME_PASS, 0)
             return
         if self._stray_zone != _NOWHERE:
             wanted = self._stray_zone

@@ -1,0 +1,1 @@
+"""Many random operators at work, and whether their passes were counted."""
