@@ -13,8 +13,8 @@ the nozzle (ISO 6358, an ellipse) scale with the air pressure.
 How much the clean nozzle lets in, as a part of what the pump takes, the proof
 shows: the tip is tight on its cap then. Over BLEED and over PULL the vacuum
 changes by what the pump took less what the nozzle let in; two such sums tell
-the one over the other, with the pump and the filter of today. Until then it is
-what the settings say.
+both, the nozzle and the rise, with the pump and the filter of today. Until then
+they are what the settings say and what the regulator has learnt.
 
 A condition lasts at least `_LEAST_MS` before it is told, and once told, its
 bounds are wider by `_STAYS`.
@@ -60,6 +60,10 @@ _LOADED_MS = const(350)
 # The nozzle lets in between these parts of what the pump takes, in permille. [E]
 _NOZZLE_LEAST = const(100)
 _NOZZLE_MOST = const(1_000)
+# And full speed makes a vacuum between these, in 1/16 Pa/ms: half and twice what
+# the slowest and the fastest plant make. [E]
+_RISE_LEAST = const(13 << 4)
+_RISE_MOST = const(500 << 4)
 
 
 class Handpiece:
@@ -73,6 +77,7 @@ class Handpiece:
         "blocked_ms",
         "low_ms",
         "nozzle",
+        "proved_rise",
         "_nothing_left_pa",
         "_knee_pa",
         "_speed",
@@ -101,6 +106,7 @@ class Handpiece:
         speed = (settings.hold_high_permille - self._start) * 1000 // self._range
         # What the clean nozzle lets in when choked, in permille of the pump's flow.
         self.nozzle = speed * self._left(high_pa) // self._open(high_pa)
+        self.proved_rise = 0  # what full speed makes, as the proof showed; 0: not yet
         self.condition = OPEN_TIP
         self.share = 1000
         self.blocked_ms = 0
@@ -133,7 +139,7 @@ class Handpiece:
     ) -> None:
         """One tick: what pump and crystals were told in the tick before, the set
         vacuum and the vacuum now, and `rise`, the vacuum that full speed makes,
-        in 1/16 Pa/ms (20 << 4 to 400 << 4)."""
+        in 1/16 Pa/ms (20 << 4 to 400 << 4), used until the proof has told it."""
         target = pump_permille - self._start
         target = (target * 1000 << _BITS) // self._range if target > 0 else 0
         self._speed += (target - self._speed) * dt_ms // (self._lag_ms + dt_ms)
@@ -158,6 +164,8 @@ class Handpiece:
             self._likely = SEALED
             self._likely_ms = 0
             return
+        if self.proved_rise:
+            rise = self.proved_rise
         given = self._given
         given += (self._seen * self._left(vacuum_pa) // 1000 - given) * dt_ms // (
             _SLOW_MS + dt_ms
@@ -243,6 +251,18 @@ class Handpiece:
             elif nozzle > _NOZZLE_MOST:
                 nozzle = _NOZZLE_MOST
             self.nozzle = nozzle
+            # What full speed makes, from both: 8700 * 160.
+            push_ms = (
+                self._taken - self._bleed_taken
+                - nozzle * (self._let_in // 1000) + nozzle * (self._bleed_let_in // 1000)
+            ) // 1000
+            if push_ms > 0:
+                rise = (pull_pa - bleed_pa) * 160 // push_ms
+                if rise < _RISE_LEAST:
+                    rise = _RISE_LEAST
+                elif rise > _RISE_MOST:
+                    rise = _RISE_MOST
+                self.proved_rise = rise
 
     def _bound(self, permille: int, stays: int) -> int:
         return permille + permille * _STAYS // 1000 if stays else permille - (
