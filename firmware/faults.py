@@ -36,6 +36,9 @@ SESSION_ENDING = const(23)
 REST_DUE = const(24)
 VACUUM_LOW = const(25)
 PROTOCOL_CHANGED = const(26)  # latched, unlike the warnings
+SEAL_LEAKING = const(27)
+NOZZLE_CLOG_LIKELY = const(28)
+LINE_BLOCKED = const(29)
 
 HIGH = "high"
 MEDIUM = "medium"
@@ -167,4 +170,19 @@ CATALOGUE = (
      "The open session is of another protocol; all its passes count as spent",
      ("End the session before treating anyone; the next one starts at zero.",
       "If the protocol was not changed, have the board serviced.")),
+    (SEAL_LEAKING, "SEAL_LEAKING", LOW, EXIT_NONE,
+     "More air comes in than a sealed tip lets past",
+     ("Stretch the skin and hold the tip square to it.",
+      "Look at the rim of the tip: change a chipped or worn one.",
+      "Check the hose and its ends for leaks.")),
+    (NOZZLE_CLOG_LIKELY, "NOZZLE_CLOG_LIKELY", MEDIUM, EXIT_NONE,
+     "Less air comes in than the clean nozzle lets through; crystals are shut",
+     (_TIP_OFF,
+      "Clear the nozzle and the crystal line; moist crystals clump.",
+      "If the nozzle is clean, repeat the proof: end the session and start it.")),
+    (LINE_BLOCKED, "LINE_BLOCKED", MEDIUM, EXIT_NONE,
+     "No air moves in the handpiece; crystals are shut",
+     (_TIP_OFF,
+      "Clear the nozzle, the tip and the hose.",
+      "If the hose is free, clean the filter and empty the canister.")),
 )

@@ -72,6 +72,12 @@ STILL_WARN_MS = const(2_000)
 STILL_STOP_MS = const(3_000)
 CONTACT_WARN_MS = const(6_000)
 CONTACT_STOP_MS = const(10_000)
+# On skin without the air that should flow: no crystals move, and nothing but the
+# regulator lets the vacuum go. [E]
+BLOCKED_STOP_MS = const(2_000)
+# The pump gives all it has this long and stays this far below the set vacuum. [E]
+VACUUM_LOW_MS = const(3_000)
+VACUUM_LOW_PA = const(2_000)
 
 # The client ------------------------------------------------------------------
 # First session: level 5 (24 kPa), the 20-30 band that a vendor's procedure

@@ -1,8 +1,8 @@
 """The treatment: which state the device is in, what it wants, and why.
 
     BOOT -> SELF_TEST -> STANDBY -> CHECKLIST -> PROOF -> READY -> TREATING
-    TREATING -> PAUSED       footswitch released, pass closed, dwell, idle or
-                             session time
+    TREATING -> PAUSED       footswitch released, pass closed, dwell, handpiece
+                             blocked, idle or session time
     TREATING -> ZONE_DONE    the pass closed and the zone has none left
     READY, PAUSED -> TREATING on a fresh press of the footswitch
     READY, PAUSED -> ZONE_DONE on a press when no pass is left
@@ -30,6 +30,7 @@ from firmware import passes as pass_states
 from firmware.contact import Contact
 from firmware.dwell import Dwell
 from firmware.footswitch import Footswitch
+from firmware.handpiece import CLOGGED, DEAD_HEAD, LEAKING, Handpiece
 from firmware.passes import Passes
 from firmware.plan import Plan
 from firmware.proof import NOT_CAPPED, WAITING, Proof
@@ -115,6 +116,7 @@ WHY_DOSE = const(22)
 WHY_RESTING = const(23)
 WHY_SERVICE = const(24)
 WHY_CLIENT_UNKNOWN = const(25)
+WHY_BLOCKED = const(26)
 REASONS = (
     "starting up",
     "testing the idle device",
@@ -142,6 +144,7 @@ REASONS = (
     "the pump rests",
     "service: one output at a time",
     "the client's skin type is not told",
+    "too little air through the handpiece: clear it, and press again",
 )
 
 # Reasons of a pause with its pass open. When the gap or PASS DONE closes it, the
@@ -191,6 +194,7 @@ class Treatment:
         sensing: Sensing,
         protection: Protection,
         contact: Contact,
+        handpiece: Handpiece,
         dwell: Dwell,
         plan: Plan,
         passes: Passes,
@@ -203,6 +207,7 @@ class Treatment:
         self._sensing = sensing
         self._protection = protection
         self._contact = contact
+        self._handpiece = handpiece
         self._dwell = dwell
         self._plan = plan
         self._passes = passes
@@ -343,6 +348,8 @@ class Treatment:
             self._leave_pass()
         elif self._dwell.verdict == dwell_limits.TOO_LONG:
             self._enter(PAUSED, WHY_DWELL)
+        elif self._handpiece.blocked_ms >= limits.BLOCKED_STOP_MS:
+            self._enter(PAUSED, WHY_BLOCKED)
         elif self._pump_rest.is_overdue():
             self._enter(RESTING, WHY_RESTING)
         elif self._idle_ms >= limits.IDLE_MS:
@@ -352,7 +359,7 @@ class Treatment:
         else:
             if self._dwell.verdict == dwell_limits.TOO_LONG_SOON:
                 self.warning = faults.DWELL_LONG
-            else:
+            elif not self._warn_of_air():
                 self._warn()
             # Step by step: the vacuum must be able to follow, or a level that
             # falls quickly would look like over-vacuum.
@@ -536,6 +543,21 @@ class Treatment:
             self.warning = faults.SESSION_ENDING
         elif self._pump_rest.is_due():
             self.warning = faults.REST_DUE
+
+    def _warn_of_air(self) -> bool:
+        """What the handpiece tells on the skin. True if anything."""
+        condition = self._handpiece.condition
+        if condition == DEAD_HEAD:
+            self.warning = faults.LINE_BLOCKED
+        elif condition == CLOGGED:
+            self.warning = faults.NOZZLE_CLOG_LIKELY
+        elif condition == LEAKING:
+            self.warning = faults.SEAL_LEAKING
+        elif self._handpiece.low_ms >= limits.VACUUM_LOW_MS:
+            self.warning = faults.VACUUM_LOW
+        else:
+            return False
+        return True
 
     def _extend(self) -> None:
         """One more stretch of session time, near the end of the last."""

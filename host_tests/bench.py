@@ -44,7 +44,7 @@ CLIENT = 2
 
 # The capped tip on a perfect pump: how fast the vacuum comes and goes, in Pa/ms.
 CAP_RISE = 60
-CAP_BLEED = 30
+CAP_BLEED = 20
 CAP_VENT = 250
 
 # An open tip with the pump searching: about what the reference device shows.

@@ -160,6 +160,10 @@ def test_everything_that_changes_is_part_of_the_state() -> None:
     assert {f"{part.split()[1]}.{name}" for part, name in named - changed} <= {
         "Treatment._after_test",
         "ChannelGuard.is_damaged",  # only memory that flips sets it
+        # The bench is at sea level, and its pump never has to give all it has.
+        "Handpiece._knee_pa",
+        "Handpiece._nothing_left_pa",
+        "Handpiece.low_ms",
     }
 
 

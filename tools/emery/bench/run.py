@@ -28,6 +28,10 @@ def _group(name: str) -> Measure:
         return trip.measure
     if name == "regulation":
         return _regulation()
+    if name in ("handpiece", "feed"):
+        from emery.bench import handpiece
+
+        return handpiece.measure if name == "handpiece" else handpiece.measure_feed
     if name == "tick":
         from emery.bench import tick
 

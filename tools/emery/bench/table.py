@@ -19,6 +19,8 @@ _INDENT = 10  # of the references below a figure
 _TITLES = {
     "trip": "trip: pump stuck full and nozzle clogged in mid-stroke at level 10",
     "regulation": "regulation: to the set vacuum and back to it after a lift",
+    "handpiece": "handpiece: open, sealed, leaking, clogged or a dead head",
+    "feed": "feed: crystals after a lift, every level, 0.2 to 1.2 L",
     "tick": "tick: the whole firmware, every 5 ms",
     "simulate": "simulate: firmware, device and operator on this machine",
     "firmware": "firmware: its flash and its RAM",
@@ -87,6 +89,20 @@ def _lines(group: str, figures: dict[str, dict[str, Any]]) -> Iterator[Text]:
         )
         for part in wrap(references, _WIDTH - _INDENT):
             yield Text(" " * _INDENT + part, style="dim")
+        if "confusion" in row["detail"]:
+            yield from _confusion(row["detail"])
+
+
+def _confusion(detail: dict[str, Any]) -> Iterator[Text]:
+    """What was told (across) of what was true (down), and how long it took."""
+    names = list(detail["confusion"])
+    head = "".join(f"{name:>10}" for name in names)
+    yield Text(f"{'true, told':>20}{head}{'p95, ms':>9}", style="dim")
+    for name, told in detail["confusion"].items():
+        counts = "".join(f"{told[other]:>10}" for other in names)
+        times = detail["latency_s"].get(name)
+        p95 = f"{1000 * times['p95']:.0f}" if times else "-"
+        yield Text(f"{name:>20}{counts}{p95:>9}", style="dim")
 
 
 def _verdict(key: Key, value: Value) -> Text:
