@@ -16,8 +16,8 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     except lanes.LaneMissing as missing:
         pytest.skip(str(missing))
     tick.recording.cache_clear()
-    monkeypatch.setattr(tick, "_RECORDED_MS", 12_000)
-    monkeypatch.setattr(tick, "_COUNTED_MS", 8_000)
+    monkeypatch.setattr(tick, "_RECORDED_MS", 25_000)
+    monkeypatch.setattr(tick, "_COUNTED_MS", 20_000)
     monkeypatch.setattr(tick, "_RIG_RUNS", 1)
 
 

@@ -144,7 +144,7 @@ def test_an_error_in_a_tick_makes_the_board_safe_and_stays(
 ) -> None:
     bench = Bench()
     bench.to_skin()
-    bench.run(500)
+    bench.run(2_000)
     assert bench.board.feed_permille > 0
     spoil(bench)
     bench.tick()
