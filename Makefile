@@ -19,6 +19,9 @@ DEVICE_CODE := firmware hal $(wildcard $(foreach name,noise plant sensors operat
 # the names of CPython modules.
 STUBS := $(VENV)/micropython-stubs
 STUBS_PACKAGE := micropython-rp2-rpi_pico-stubs
+# The ESP32's `machine` differs in places; what knows it is checked against its own.
+ESP32_STUBS := $(VENV)/micropython-esp32-stubs
+ESP32_STUBS_PACKAGE := micropython-esp32-esp32-generic-stubs
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # MicroPython for the 32-bit lane; npm checks it against the sum in the lock file.
 WEBASSEMBLY := tools/emery/simulator/webassembly/package.json \
@@ -70,7 +73,7 @@ constraints: ## take the newest versions that pyproject.toml allows into constra
 	@rm -rf build/newest
 	@$(PYTHON) -m venv build/newest
 	@build/newest/bin/python -m pip --disable-pip-version-check install -qq \
-		-e '.[dev,node]' $(STUBS_PACKAGE)
+		-e '.[dev,node]' $(STUBS_PACKAGE) $(ESP32_STUBS_PACKAGE)
 	@{ grep '^#' constraints.txt; build/newest/bin/python -m pip freeze --exclude-editable; } \
 		> build/constraints.txt
 	@rm -rf build/newest
@@ -93,6 +96,7 @@ $(READY): pyproject.toml constraints.txt $(WEBASSEMBLY)
 	@$(PIP) install -qq -c constraints.txt hatchling
 	@$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
 	@$(PIP) install -qq -c constraints.txt --target $(STUBS) $(STUBS_PACKAGE)
+	@$(PIP) install -qq -c constraints.txt --target $(ESP32_STUBS) $(ESP32_STUBS_PACKAGE)
 	@command -v npm > /dev/null || $(PIP) install -qq -c constraints.txt --no-build-isolation \
 		-e '.[node]' || true
 	@mkdir $(NODE_FOLDER) && cp $(WEBASSEMBLY) $(NODE_FOLDER)

@@ -12,8 +12,6 @@ quick.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
@@ -21,12 +19,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from emery import __version__
+from emery import __version__, terminal
 from emery.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from emery.campaign.one import Verdict
     from emery.simulator.batch import Outcome, Request
 
@@ -64,7 +60,7 @@ def main() -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         from emery.crash import crash_message
 
-        _complain(crash_message(error))
+        terminal.complain(crash_message(error))
         sys.exit(ExitCode.INTERNAL)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
@@ -73,7 +69,7 @@ def main() -> NoReturn:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _write(f"emery {__version__}\n")
+        terminal.write(f"emery {__version__}\n")
         raise typer.Exit
 
 
@@ -156,9 +152,9 @@ def simulate(
 
     scenarios = _chosen_scenarios(scenario, every)
     if jobs is not None and not every:
-        _refuse("-j runs scenarios side by side; give --all too")
+        terminal.refuse("-j runs scenarios side by side; give --all too")
     if compare is not None and every:
-        _refuse("--compare sets one run beside another; leave --all out")
+        terminal.refuse("--compare sets one run beside another; leave --all out")
     reports = _report_files(report, scenarios, every)
     requests = [
         batch.Request(name, seed, lane.value, board, protocol, file, compare)
@@ -166,10 +162,10 @@ def simulate(
     ]
     outcomes = _run(requests, jobs or _processors())
     if as_json:
-        _write(json.dumps(batch.document(outcomes), indent=1) + "\n")
+        terminal.write(json.dumps(batch.document(outcomes), indent=1) + "\n")
     _show(outcomes, as_json)
     if report is not None and not as_json and not any(o.message for o in outcomes):
-        _write(f"report: {report}\n")
+        terminal.write(f"report: {report}\n")
     if junit is not None:
         from emery.simulator.junit import junit_xml
 
@@ -177,7 +173,7 @@ def simulate(
             junit.parent.mkdir(parents=True, exist_ok=True)
             junit.write_bytes(junit_xml(outcomes))
         except OSError as error:
-            _refuse(f"cannot write {junit}: {error.strerror or error}; name another file")
+            terminal.refuse(f"cannot write {junit}: {error.strerror or error}; name another file")
     raise typer.Exit(batch.exit_code(outcomes))
 
 
@@ -196,11 +192,11 @@ def faults(
     try:
         rows = fault_list.everything() if code is None else [fault_list.find(code)]
     except fault_list.NoSuchFault as error:
-        _refuse(str(error))
+        terminal.refuse(str(error))
     if as_json:
-        _write(json.dumps(fault_list.document(rows), indent=1) + "\n")
+        terminal.write(json.dumps(fault_list.document(rows), indent=1) + "\n")
     else:
-        _write(fault_list.table() if code is None else fault_list.page(rows[0]))
+        terminal.write(fault_list.table() if code is None else fault_list.page(rows[0]))
 
 
 @app.command()
@@ -227,28 +223,28 @@ def bench(
     from emery.simulator.lanes import LaneFailed
 
     if check_it and seed not in (None, bench_run.SEED):
-        _refuse(f"--check compares with plants of seed {bench_run.SEED}; leave --seed out")
+        terminal.refuse(f"--check compares with plants of seed {bench_run.SEED}; leave --seed out")
     try:
         groups = bench_run.chosen(only)
     except ValueError as unknown:
-        _refuse(str(unknown))
+        terminal.refuse(str(unknown))
     try:
-        with _progress("measuring") as show:
+        with terminal.progress("measuring") as show:
             document = bench_run.run(bench_run.SEED if seed is None else seed, groups, show)
     except LaneFailed as error:
-        _complain(f"error: {error}")
+        terminal.complain(f"error: {error}")
         raise typer.Exit(ExitCode.INTERNAL) from None
     if check_it:
         document["check"] = baseline.check(document["figures"], baseline.read())
     if as_json:
-        _write(json.dumps(document, indent=1) + "\n")
+        terminal.write(json.dumps(document, indent=1) + "\n")
     else:
         from emery.bench.table import print_table
 
-        console = _console(sys.stdout)
+        console = terminal.console(sys.stdout)
         with console.capture() as text:
             print_table(console, document)
-        _write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
+        terminal.write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
     raise typer.Exit(bench_run.exit_code(document))
 
 
@@ -276,7 +272,7 @@ def campaign(
 
     ended = 0
     try:
-        with _progress(f"{operators} operators") as show:
+        with terminal.progress(f"{operators} operators") as show:
 
             def finished(verdict: "Verdict") -> None:
                 nonlocal ended
@@ -285,10 +281,10 @@ def campaign(
 
             verdicts = campaign_run.run(seed, operators, jobs or _processors(), finished)
     except campaign_run.ProcessLost as error:
-        _complain(f"error: {error}")
+        terminal.complain(f"error: {error}")
         raise typer.Exit(ExitCode.INTERNAL) from None
     document = campaign_run.document(seed, verdicts)
-    _write(json.dumps(document, indent=1) + "\n" if as_json else text(document))
+    terminal.write(json.dumps(document, indent=1) + "\n" if as_json else text(document))
     raise typer.Exit(campaign_run.exit_code(document))
 
 
@@ -303,15 +299,16 @@ def states(
 
     ways = exploration.explore().ways
     if svg is None:
-        _write("".join(f"{a} -> {b}: {', '.join(by)}\n" for (a, b), by in exploration.told(ways)))
+        told = exploration.told(ways)
+        terminal.write("".join(f"{a} -> {b}: {', '.join(by)}\n" for (a, b), by in told))
         return
     try:
         svg.write_text(diagram.draw(ways), encoding="utf-8")
     except diagram.OutOfDate as error:
-        _complain(f"error: {error}")
+        terminal.complain(f"error: {error}")
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
     except OSError as error:
-        _refuse(f"cannot write {svg}: {error.strerror or error}; name another file")
+        terminal.refuse(f"cannot write {svg}: {error.strerror or error}; name another file")
 
 
 @config_app.command()
@@ -325,9 +322,9 @@ def check(
     try:
         report = check_file(file)
     except ConfigError as error:
-        _complain(error.render())
+        terminal.complain(error.render())
         raise typer.Exit(ExitCode.BAD_INPUT) from None
-    _write("".join(f"{line}\n" for line in report.lines))
+    terminal.write("".join(f"{line}\n" for line in report.lines))
 
 
 def _list_scenarios(as_json: bool) -> None:
@@ -335,9 +332,9 @@ def _list_scenarios(as_json: bool) -> None:
 
     names = scenario_names()
     if as_json:
-        _write(json.dumps({"schema": SCHEMA, "scenarios": names}) + "\n")
+        terminal.write(json.dumps({"schema": SCHEMA, "scenarios": names}) + "\n")
     else:
-        _write("".join(f"{name}\n" for name in names))
+        terminal.write("".join(f"{name}\n" for name in names))
 
 
 def _chosen_scenarios(scenario: str | None, every: bool) -> list[str]:
@@ -346,7 +343,9 @@ def _chosen_scenarios(scenario: str | None, every: bool) -> list[str]:
     shipped = scenario_names()
     if every:
         if scenario is not None:
-            _refuse(f"give either a scenario or --all, not both ({scenario} is among them)")
+            terminal.refuse(
+                f"give either a scenario or --all, not both ({scenario} is among them)"
+            )
         return shipped
     chosen = scenario or DEFAULT_SCENARIO
     if chosen in shipped:
@@ -354,11 +353,11 @@ def _chosen_scenarios(scenario: str | None, every: bool) -> list[str]:
     if chosen.endswith(".toml") or os.sep in chosen or Path(chosen).exists():
         if Path(chosen).is_file():
             return [chosen]
-        _refuse(f"there is no scenario file {chosen}")
+        terminal.refuse(f"there is no scenario file {chosen}")
     from difflib import get_close_matches
 
     near = get_close_matches(chosen, shipped, n=1, cutoff=0.5)
-    _refuse(
+    terminal.refuse(
         f"there is no scenario {chosen!r}"
         + (f"; did you mean {near[0]}?" if near else ".")
         + f"\nShipped are: {', '.join(shipped)}."
@@ -371,10 +370,14 @@ def _report_files(report: Path | None, scenarios: list[str], every: bool) -> lis
         return [None for _ in scenarios]
     if not every:
         if report.is_dir():
-            _refuse(f"--report {report} is a folder; name a file, such as {report}/report.html")
+            terminal.refuse(
+                f"--report {report} is a folder; name a file, such as {report}/report.html"
+            )
         return [report]
     if report.suffix or report.is_file():
-        _refuse(f"with --all, --report names a folder for one page each; {report} is a file name")
+        terminal.refuse(
+            f"with --all, --report names a folder for one page each; {report} is a file name"
+        )
     return [report / f"{name}.html" for name in scenarios]
 
 
@@ -382,7 +385,8 @@ def _run(requests: list["Request"], workers: int) -> list["Outcome"]:
     """Run one here or many in processes, with a progress bar meanwhile."""
     from emery.simulator import batch
 
-    with _progress(f"simulating {requests[0].scenario}" if len(requests) == 1 else "") as show:
+    title = f"simulating {requests[0].scenario}" if len(requests) == 1 else ""
+    with terminal.progress(title) as show:
         if len(requests) == 1:
             return [batch.run(requests[0], lambda part: show(part, ""))]
         ended = 0
@@ -395,75 +399,22 @@ def _run(requests: list["Request"], workers: int) -> list["Outcome"]:
         return batch.run_all(requests, workers, finished)
 
 
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[float, str], None]]:
-    """A bar on stderr if that is a terminal. Yields show(part, title)."""
-    console = _console(sys.stderr)
-    if not console.is_terminal:
-        yield lambda part, title: None
-        return
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        console=console,
-        transient=True,
-    )
-    with bar:
-        task = bar.add_task(title or "starting", total=1.0)
-
-        def show(part: float, title: str) -> None:
-            bar.update(task, completed=part)
-            if title:
-                bar.update(task, description=title)
-
-        yield show
-
-
 def _show(outcomes: list["Outcome"], as_json: bool) -> None:
     """The summary to stdout; what went wrong in a single run to stderr."""
     if not as_json and (len(outcomes) > 1 or outcomes[0].result is not None):
         from emery.simulator.summary import print_summary
 
-        console = _console(sys.stdout)
+        console = terminal.console(sys.stdout)
         with console.capture() as text:
             print_summary(console, outcomes)
-        _write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
+        terminal.write("".join(f"{line.rstrip()}\n" for line in text.get().splitlines()))
     if as_json or len(outcomes) == 1:
         for outcome in outcomes:
             if outcome.message:
-                _complain(outcome.message)
-
-
-def _console(stream: object) -> "Console":
-    from rich.console import Console
-
-    return Console(stderr=stream is sys.stderr, markup=False, highlight=False, emoji=False)
+                terminal.complain(outcome.message)
 
 
 def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _write(text: str) -> None:
-    """Print to stdout. A reader that has left (`| head`) is no error: the exit
-    code still says how the run ended."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Keeps the interpreter from failing on the same pipe when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _complain(message: str) -> None:
-    print(message, file=sys.stderr)  # noqa: T201 - this is where errors go
-
-
-def _refuse(problem: str) -> NoReturn:
-    _complain(f"error: {problem}")
-    raise typer.Exit(ExitCode.BAD_INPUT)
