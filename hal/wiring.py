@@ -64,26 +64,41 @@ FACTS = (
     ("digital_vacuum", "", 0, 2, 0, "third sensor, for trends: 1 ABP2, 2 XGZP6897D"),
 )
 
+# What a technician writes for the facts that are a choice, in the order of
+# their numbers.
+CHOICES = (
+    ("motion_sensor", ("none", "LIS3DH")),
+    ("digital_vacuum", ("none", "ABP2", "XGZP6897D")),
+)
+
 RP2040 = const(0)
 ESP32 = const(1)
 CHIPS = ("rp2040", "esp32")
 
-# Of each chip: GPIO that a board may use; those an actuator may not have, with
-# the reason; inputs only; analog inputs.
+# Of each chip: GPIO that a board may use; those an actuator may not have; those
+# that must be left alone while the chip starts; inputs only; inputs with
+# glitches of their own; analog inputs.
 # RP2040 and Pico data sheets: 23 to 25 and 29 serve the Pico itself; 26 to 28
 # are the ADC. Every pin is an input with a pull-down from reset on.
 # ESP32 data sheet, section on strapping pins, and ESP32-WROOM-32 data sheet: 6 to
 # 11 are the flash; 34 to 39 have no output and no pull; ADC1 is on 32 to 39 (ADC2
-# does not work beside Wi-Fi). Pins 0, 2, 5, 12 and 15 are sampled at reset; 1 and
-# 3 are the serial console; 14 gives pulses at boot.
+# does not work beside Wi-Fi). Pins 0, 2, 5, 12 and 15 are sampled at reset, so
+# that a switch or the pull-up of a bus on one of them can keep the chip from
+# starting; 1 and 3 are the serial console; 14 gives pulses at boot.
+# ESP32 errata, "GPIO36 and GPIO39": their digital inputs fall for some 80 ns
+# whenever certain analog parts of the chip are switched on.
+# 34 and 35 serve a sense: what drives it brings its own pull-down.
 _RP2040_PINS = tuple(range(23)) + (26, 27, 28)
 _ESP32_PINS = (0, 2, 4, 5) + tuple(range(12, 24)) + (25, 26, 27) + tuple(range(32, 40))
 _ESP32_RESTLESS = (0, 2, 5, 12, 14, 15)
+_ESP32_STRAPPING = (0, 2, 5, 12, 15)
 _ESP32_INPUTS = (34, 35, 36, 37, 38, 39)
+_ESP32_GLITCHING = (36, 39)
 _CHIP_PINS = (
-    (_RP2040_PINS, (), (), (26, 27, 28)),
-    (_ESP32_PINS, _ESP32_RESTLESS, _ESP32_INPUTS, (32, 33, 34, 35, 36, 37, 38, 39)),
-)
+    (_RP2040_PINS, (), (), (), (), (26, 27, 28)),
+    (_ESP32_PINS, _ESP32_RESTLESS, _ESP32_STRAPPING, _ESP32_INPUTS, _ESP32_GLITCHING,
+     (32, 33, 34, 35, 36, 37, 38, 39)),
+)  # fmt: skip
 
 _FORM = "<4sBB16s{}B{}H".format(len(ROLES), len(FACTS))
 LENGTH = struct.calcsize(_FORM) + 4
@@ -123,7 +138,7 @@ class Wiring:
 def broken_rules(wiring: Wiring) -> list:
     """(role or fact, problem) for everything that this chip cannot do."""
     broken = []
-    usable, restless, inputs, analog = _CHIP_PINS[wiring.chip]
+    usable, restless, strapping, inputs, glitching, analog = _CHIP_PINS[wiring.chip]
     taken: list = []
     for name, asks, required, _ in ROLES:
         pin = getattr(wiring, name)
@@ -140,14 +155,21 @@ def broken_rules(wiring: Wiring) -> list:
         taken.append((name, pin))
         if asks == ANALOG and pin not in analog:
             broken.append(
-                (name, "GPIO {} has no usable ADC; there are {}".format(
-                    pin, ", ".join([str(one) for one in analog])))
+                (name, "GPIO {} has no usable ADC, only {}".format(
+                    pin, ", ".join(["GPIO {}".format(one) for one in analog])))
             )
         if asks == DRIVE and pin in restless:
             broken.append(
                 (name, "GPIO {} moves or is sampled while the chip starts: an actuator"
                  " must not hang on it".format(pin))
             )
+        if asks in (BUS, PULLED_UP, SENSE) and pin in strapping:
+            broken.append(
+                (name, "GPIO {} is sampled while the chip starts: a level from outside could"
+                 " keep it from starting".format(pin))
+            )
+        if asks == SENSE and pin in glitching:
+            broken.append((name, "GPIO {} has glitches as a digital input".format(pin)))
         if asks in (DRIVE, SIGNAL, BUS, PULLED_UP) and pin in inputs:
             broken.append((name, "GPIO {} can neither drive nor pull".format(pin)))
     if wiring.chip == RP2040:
@@ -171,7 +193,7 @@ def _rp2040_rules(wiring: Wiring, broken: list) -> None:
     scl = wiring.i2c_scl
     if NO_PIN not in (sda, scl) and (sda & 1 or scl & 3 != sda & 3 | 1):
         broken.append(
-            ("i2c_scl", "GPIO {} and {} are no SDA and SCL of one I2C".format(sda, scl))
+            ("i2c_scl", "GPIO {} and GPIO {} are no SDA and SCL of one I2C".format(sda, scl))
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from emery import slot
-from emery.config.board import CHIPS
 from emery.config.check import check
 from emery.config.document import Document
 from emery.config.load import finished_board, load, load_board, load_protocol
@@ -18,9 +17,11 @@ from emery.config.quantity import text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from firmware import limits
 from firmware.settings import SETTINGS, Settings, decode, encode
+from hal.wiring import CHIPS
 
 CONFIGS = Path(slot.ROOT) / "board_configs"
 REFERENCE = CONFIGS / "pico_reference.toml"
+REFERENCES = sorted(CONFIGS.glob("*_reference.toml"))
 PROTOCOLS = sorted((CONFIGS / "protocols").glob("*.toml"))
 FACE = CONFIGS / "protocols" / "face.toml"
 NECK = CONFIGS / "protocols" / "neck.toml"
@@ -72,9 +73,11 @@ def test_the_reference_is_what_the_defaults_mean() -> None:
     assert values == {row.name: text(row.default, row.unit) for row in SETTING_ROWS}
 
 
-def test_the_reference_tells_where_each_value_comes_from() -> None:
-    lines = REFERENCE.read_text(encoding="utf-8").split("\n")
-    for table, keys in tomllib.loads("\n".join(lines)).items():
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_the_references_tell_where_each_value_comes_from(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    for table, keys in tomllib.loads(content).items():
+        lines = content.split(f"\n[{table}]\n")[1].split("\n[")[0].split("\n")
         for key in keys if table != "board" else ():
             (line,) = [line for line in lines if line.startswith(f"{key} = ")]
             assert re.search(r'"\s+# \S', line), line

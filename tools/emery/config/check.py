@@ -10,14 +10,16 @@ from emery.config import quantity
 from emery.config.board import Board
 from emery.config.document import Document
 from emery.config.load import finished_board, finished_protocol
+from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import COLUMNS, ConfigError, Problem
 from emery.config.protocol import Protocol
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import compiled_length
+from hal.wiring import NO_PIN, ROLES
 
 _PROTOCOL_TABLES = {"protocol", "zone"}
-_BOARD_TABLES = {"board"} | {row.table for row in SETTING_ROWS}
+_BOARD_TABLES = {"board", "pins", "wiring"} | {row.table for row in SETTING_ROWS}
 
 # The tables that decide how hard and how long skin is treated.
 _KEY_TABLES = ("protection", "treatment")
@@ -75,6 +77,22 @@ def _board_lines(board: Board) -> list[str]:
             if row.table == name:
                 value = quantity.text(values[row.name], row.unit)
                 lines += _wrapped(f"  {row.key:<20} {value:<9} {row.purpose}", 33)
+    return lines + _wiring_lines(board)
+
+
+def _wiring_lines(board: Board) -> list[str]:
+    if not board.has_pins:
+        return ["", "No [pins]: it can be simulated, but not flashed."]
+    lines = ["", "[pins]"]
+    for role, _, _, purpose in ROLES:
+        gpio = getattr(board.wiring, role)
+        pin = "none" if gpio == NO_PIN else pin_text(board.chip, gpio)
+        lines += _wrapped(f"  {role:<20} {pin:<9} {purpose}", 33)
+    lines += ["", "[wiring]"]
+    for fact in FACT_ROWS:
+        number = getattr(board.wiring, fact.name)
+        value = fact.choices[number] if fact.choices else quantity.text(number, fact.unit)
+        lines += _wrapped(f"  {fact.key:<20} {value:<9} {fact.purpose}", 33)
     return lines
 
 

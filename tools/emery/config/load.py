@@ -9,7 +9,7 @@ table where it would be set.
 import re
 from pathlib import Path
 
-from emery.config import quantity
+from emery.config import chip, quantity
 from emery.config.board import Board, read_board
 from emery.config.document import Document
 from emery.config.problem import ConfigError, Problem
@@ -30,11 +30,22 @@ def load(board_path: Path | str, protocol_path: Path | str) -> Settings:
 
     Raises one ConfigError with the problems of both files.
     """
+    return load_device(board_path, protocol_path, pins_required=False).settings
+
+
+def load_device(
+    board_path: Path | str, protocol_path: Path | str, *, pins_required: bool = True
+) -> Board:
+    """A checked board with the zones of a protocol in its settings, and with
+    pins unless they are not required.
+
+    Raises one ConfigError with the problems of both files.
+    """
     problems: list[Problem] = []
     board: Board | None = None
     protocol: Protocol | None = None
     try:
-        board = load_board(board_path)
+        board = finished_board(Document.read(board_path), pins_required=pins_required)
     except ConfigError as error:
         problems += error.problems
     try:
@@ -46,7 +57,7 @@ def load(board_path: Path | str, protocol_path: Path | str) -> Settings:
     if board is None or protocol is None:
         raise ConfigError(problems)
     _join(board.settings, protocol)
-    return board.settings
+    return board
 
 
 def load_board(path: Path | str) -> Board:
@@ -54,11 +65,14 @@ def load_board(path: Path | str) -> Board:
     return finished_board(Document.read(path))
 
 
-def finished_board(document: Document) -> Board:
+def finished_board(document: Document, *, pins_required: bool = False) -> Board:
     """The checked board in `document`. Raises ConfigError."""
-    board = read_board(document)
+    board = read_board(document, pins_required=pins_required)
     if not document.troubled:
-        for field, rule in broken_rules(board.settings):
+        rules = broken_rules(board.settings)
+        if board.has_pins and not rules:
+            rules = chip.broken_rules(board.chip, board.settings)
+        for field, rule in rules:
             row = _SETTING_ROWS[field]
             _note_rule(board.tables[row.table], field, rule, board.settings)
     document.finish()

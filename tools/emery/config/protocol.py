@@ -12,19 +12,19 @@
     pass_crystals = "12 g"
 
 Each zone states everything: what is done to skin is never left to a default.
-Names are shown on a small display and kept in the compiled settings, so they
-are short plain text, and no two zones share one.
+No two zones share a name.
 """
 
 from dataclasses import dataclass
 
 from emery.config.board import row_value
 from emery.config.document import Document
+from emery.config.name import device_name
 from emery.config.problem import quoted
 from emery.config.rows import ZONE_ROWS
 from emery.config.table import Table
 from firmware.limits import ZONES
-from firmware.settings import NAME_BYTES, Zone
+from firmware.settings import Zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Protocol:
 def read_protocol(document: Document) -> Protocol:
     """The protocol in `document`. Problems are noted there, not raised."""
     head = document.table("protocol", required=True)
-    name = _name(head) if head.present else ""
+    name = device_name(head) if head.present else ""
     tables = document.tables("zone", at_least=1, at_most=ZONES)
     zones = []
     lines: dict[str, int] = {}
     for table in tables:
-        zone = Zone(_name(table))
+        zone = Zone(device_name(table))
         first_line = lines.setdefault(zone.name.casefold(), table.line("name"))
         if zone.name and first_line != table.line("name"):
             what = f"{quoted(zone.name)} is already the zone on line {first_line}"
@@ -54,18 +54,3 @@ def read_protocol(document: Document) -> Protocol:
             setattr(zone, row.name, row_value(table, row, None))
         zones.append(zone)
     return Protocol(name, tuple(zones), document, tuple(tables))
-
-
-def _name(table: Table) -> str:
-    name = table.text("name")
-    expected = f"at most {NAME_BYTES} plain characters (letters, digits, spaces, signs)"
-    if not (name.isascii() and name.isprintable()):
-        what = f"{quoted(name)} holds other than plain characters"
-        table.problem("name", what, expected, "Write it without accents and special signs.")
-    elif len(name) > NAME_BYTES:
-        what = f"{quoted(name)} has {len(name)} characters"
-        table.problem("name", what, expected, "Shorten it.")
-    elif name != name.strip():
-        what = f"{quoted(name)} has spaces at its ends"
-        table.problem("name", what, expected, "Remove them.")
-    return name

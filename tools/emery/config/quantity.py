@@ -60,6 +60,7 @@ _SHOWN: dict[str, tuple[tuple[str, int], ...]] = {
     "permille": (("%", 10),),
     "ppm": (("%", 10_000),),
     "mV": (("V", 1000), ("mV", 1)),
+    "Hz": (("kHz", 1000), ("Hz", 1)),
     "mg": (("g", 1000),),
     "mg/min": (("g/min", 1000),),
     "permille/kPa": (("%/kPa", 10),),

@@ -113,7 +113,7 @@ class Table:
                 found.append(item)
                 continue
             place = self._place.member(key).item(index)
-            what = "holds an empty text" if isinstance(item, str) else f"holds {_described(item)}"
+            what = "holds an empty text" if isinstance(item, str) else f"holds {described(item)}"
             remedy = "Write each item as text in double quotes."
             self._note(place.value_line, place.value_column, key, what, expected, remedy)
             return fallback
@@ -130,8 +130,9 @@ class Table:
             self._wrong_type(key, value, expected, "Write one of these, in double quotes.")
             return fallback
         if value not in choices:
-            near = difflib.get_close_matches(value, choices, 1)
-            remedy = f"Did you mean {quoted(near[0])}?" if near else "Write one of these."
+            by_case = {choice.casefold(): choice for choice in choices}
+            near = difflib.get_close_matches(value.casefold(), by_case, 1)
+            remedy = f"Did you mean {quoted(by_case[near[0]])}?" if near else "Write one of these."
             self.problem(key, f"{quoted(value)} is not known here", expected, remedy)
             return fallback
         return value
@@ -215,7 +216,7 @@ class Table:
         value = self._values.get(key)
         present = isinstance(value, dict)
         if value is not None and not present:
-            what = f"is {_described(value)}"
+            what = f"is {described(value)}"
             self.problem(key, what, f"one table {header}", f"Write {header}, once.")
         elif required and not present:
             self.problem(key, "is missing", f"a table {header}", f"Add {header} and its keys.")
@@ -236,7 +237,7 @@ class Table:
         place = self._place.member(key)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             remedy = f"Write {header}, once for each."
-            self.problem(key, f"is {_described(value)}", f"tables {header}", remedy)
+            self.problem(key, f"is {described(value)}", f"tables {header}", remedy)
             return []
         found = [
             self._new(item, place.item(index), f"{self.path(key)} {index + 1}", header, True)
@@ -324,7 +325,7 @@ class Table:
         return value
 
     def _wrong_type(self, key: str, value: object, expected: str, remedy: str) -> None:
-        self.problem(key, f"is {_described(value)}", expected, remedy)
+        self.problem(key, f"is {described(value)}", expected, remedy)
 
     def _quantity_text(
         self,
@@ -391,7 +392,7 @@ def _bounds(low: float | None, high: float | None, unit: str) -> str:
     return ""
 
 
-def _described(value: object) -> str:
+def described(value: object) -> str:
     """What a TOML value is, for someone who expected another type."""
     if isinstance(value, bool):
         return f"the flag {quoted(value)}"
