@@ -16,6 +16,10 @@ changes by what the pump took less what the nozzle let in; two such sums tell
 both, the nozzle and the rise, with the pump and the filter of today. Until then
 they are what the settings say and what the regulator has learnt.
 
+The speed of the pump and the lift are followed in every tick; what comes in is
+worked out each `_EVERY_MS` only, since the low-pass lets nothing faster through
+and a tick has better things to do.
+
 A condition lasts at least `_LEAST_MS` before it is told, and once told, its
 bounds are wider by `_STAYS`.
 """
@@ -43,6 +47,8 @@ _SHARE_HIGHEST = const(8_000)
 _LEAST_MS = const(300)
 # The low-pass; noise and the regulator's ripple are faster. [E]
 _SLOW_MS = const(150)
+# An eighth of the low-pass: the filtered values move little meanwhile. [E]
+_EVERY_MS = const(20)
 # The sensor's tube and filter lag by 5 to 10 ms; the median adds a tick. [E]
 _SENSED_MS = const(8)
 _BITS = const(6)
@@ -88,6 +94,7 @@ class Handpiece:
         "_loaded",
         "_likely",
         "_likely_ms",
+        "_since_ms",
         "_phase",
         "_before_pa",
         "_taken",
@@ -119,6 +126,7 @@ class Handpiece:
         self._loaded = 0  # the nozzle's air that crystals take, in 1/64 permille
         self._likely = SEALED
         self._likely_ms = 0
+        self._since_ms = 0  # since what comes in was last worked out
         self._phase = proof.WAITING
         self._before_pa = 0  # vacuum at the start of the phase
         self._taken = 0  # by the pump since, in 1/64 ms
@@ -148,22 +156,28 @@ class Handpiece:
         if loaded > _LOADED_MOST:
             loaded = _LOADED_MOST
         self._loaded += ((loaded << _BITS) - self._loaded) * dt_ms // (_LOADED_MS + dt_ms)
+        if not on_skin:
+            if self.condition != OPEN_TIP:
+                self.condition = OPEN_TIP
+                self.share = 1000
+                self.blocked_ms = 0
+                self.low_ms = 0
+                self._given = 0
+                self._needed = 0
+                self._likely = SEALED
+                self._likely_ms = 0
+                self._since_ms = 0
+            self._slow_pa = vacuum_pa << 4 if vacuum_pa > 0 else 0
+            return
+        self._since_ms += dt_ms
+        if self._since_ms < _EVERY_MS:
+            return
+        dt_ms = self._since_ms
+        self._since_ms = 0
         if vacuum_pa < 0:
             vacuum_pa = 0
         elif vacuum_pa > limits.HARD_VACUUM_PA:
             vacuum_pa = limits.HARD_VACUUM_PA
-
-        if not on_skin:
-            self.condition = OPEN_TIP
-            self.share = 1000
-            self.blocked_ms = 0
-            self.low_ms = 0
-            self._given = 0
-            self._needed = 0
-            self._slow_pa = vacuum_pa << 4
-            self._likely = SEALED
-            self._likely_ms = 0
-            return
         if self.proved_rise:
             rise = self.proved_rise
         given = self._given
