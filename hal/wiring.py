@@ -89,7 +89,9 @@ CHIPS = ("rp2040", "esp32")
 # whenever certain analog parts of the chip are switched on.
 # 34 and 35 serve a sense: what drives it brings its own pull-down.
 _RP2040_PINS = tuple(range(23)) + (26, 27, 28)
-_ESP32_PINS = (0, 2, 4, 5) + tuple(range(12, 24)) + (25, 26, 27) + tuple(range(32, 40))
+_ESP32_PINS = (
+    (0, 2, 4, 5) + tuple(range(12, 20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40))
+)
 _ESP32_RESTLESS = (0, 2, 5, 12, 14, 15)
 _ESP32_STRAPPING = (0, 2, 5, 12, 15)
 _ESP32_INPUTS = (34, 35, 36, 37, 38, 39)
@@ -152,6 +154,7 @@ def broken_rules(wiring: Wiring) -> list:
         for other, its_pin in taken:
             if its_pin == pin:
                 broken.append((name, "GPIO {} is taken by {}".format(pin, other)))
+                break
         taken.append((name, pin))
         if asks == ANALOG and pin not in analog:
             broken.append(

@@ -2,6 +2,7 @@
 nothing that a file may hold leads anywhere but to settings or a ConfigError.
 """
 
+import copy
 import random
 import tomllib
 from collections.abc import Mapping
@@ -12,19 +13,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emery import slot
+from emery.config.compile import compile_board
 from emery.config.document import Document
 from emery.config.load import finished_board, finished_protocol, load
+from emery.config.pins import FACT_ROWS
 from emery.config.places import Place, Places
 from emery.config.problem import ConfigError
 from emery.config.quantity import QuantityError, parse, parse_exact, parse_whole, text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS, Row
 from firmware import limits
 from firmware.settings import NAME_BYTES, Settings, Zone, broken_rules, decode, encode
+from hal import wiring
 
 CONFIGS = Path(slot.ROOT) / "board_configs"
 SHIPPED = [
     path.read_bytes()
-    for path in (CONFIGS / "pico_reference.toml", CONFIGS / "protocols" / "face.toml")
+    for path in (*CONFIGS.glob("*_reference.toml"), CONFIGS / "protocols" / "face.toml")
 ]
 
 
@@ -114,6 +118,87 @@ def test_settings_survive_the_way_through_toml(
     decode(encode(loaded))
 
 
+@st.composite
+def valid_wirings(draw: st.DrawFn) -> wiring.Wiring:
+    """A wiring that breaks no rule: each role draws a pin among those that break none."""
+    drawn = wiring.Wiring(draw(st.integers(0, len(wiring.CHIPS) - 1)), draw(names))
+    for name, _, low, high, _, _ in wiring.FACTS:
+        setattr(drawn, name, draw(st.integers(low, high)))
+    # Analog roles first and outputs last: the fewer pins fit, the sooner.
+    for role, _, required, _ in sorted(wiring.ROLES, key=lambda row: PICKED.index(row[1])):
+        fit = [gpio for gpio in range(40) if fits(drawn, role, gpio)]
+        if required or draw(st.booleans()):
+            setattr(drawn, role, draw(st.sampled_from(fit)))
+    assert wiring.broken_rules(drawn) == []
+    return drawn
+
+
+PICKED = (
+    wiring.ANALOG, wiring.SENSE, wiring.BUS, wiring.DRIVE, wiring.PULLED_UP, wiring.SIGNAL
+)  # fmt: skip
+
+
+def fits(drawn: wiring.Wiring, role: str, gpio: int) -> bool:
+    other = copy.copy(drawn)
+    setattr(other, role, gpio)
+    if role == "i2c_sda" and drawn.chip == wiring.RP2040:
+        # Only with its partner free: the two are drawn one after the other.
+        setattr(other, "i2c_scl", gpio + 1)  # noqa: B010 - a field of the table
+    return all(problem == "needs a pin" for _, problem in wiring.broken_rules(other))
+
+
+def wiring_toml(drawn: wiring.Wiring) -> str:
+    chip = wiring.CHIPS[drawn.chip]
+    lines = [f"[board]\nname = {toml_text(drawn.board_name)}\nchip = {toml_text(chip)}\n[pins]\n"]
+    prefix = "GP" if chip == "rp2040" else "GPIO"
+    for role, *_ in wiring.ROLES:
+        gpio = getattr(drawn, role)
+        if gpio != wiring.NO_PIN:
+            lines.append(f'{role} = "{prefix}{gpio}"\n')
+    lines.append(f'[wiring]\npump_pwm = "{drawn.pump_pwm_hz} Hz"\n')
+    lines.append(f'feed_period = "{drawn.feed_period_ms} ms"\n')
+    for name, choices in wiring.CHOICES:
+        lines.append(f'{name} = "{choices[getattr(drawn, name)]}"\n')
+    if chip == "esp32":
+        lines.append(
+            '[timing]\ntick_period = "10 ms"\n'
+            '[sensors]\nvacuum_a_divider = "47 %"\nvacuum_b_divider = "47 %"\n'
+        )
+    return "".join(lines)
+
+
+@given(drawn=valid_wirings())
+def test_a_wiring_survives_the_way_through_toml_to_the_device(
+    drawn: wiring.Wiring, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    board = tmp_path_factory.mktemp("wiring") / "b.toml"
+    board.write_text(wiring_toml(drawn), encoding="utf-8")
+    protocol = CONFIGS / "protocols" / "hands.toml"
+    blob = compile_board(board, protocol)
+    assert vars(wiring.decode(blob)) == vars(drawn)
+    assert blob == wiring.encode(drawn) + encode(load(board, protocol))
+
+
+@given(
+    chip=st.integers(0, len(wiring.CHIPS) - 1),
+    pins=st.lists(st.integers(0, 254), min_size=len(wiring.ROLES), max_size=len(wiring.ROLES)),
+)
+def test_what_the_host_refuses_the_device_refuses_too(chip: int, pins: list[int]) -> None:
+    drawn = wiring.Wiring(chip, "b")
+    for (role, *_), gpio in zip(wiring.ROLES, pins, strict=True):
+        setattr(drawn, role, gpio)
+    document = Document.from_bytes(wiring_toml(drawn).encode(), "file.toml")
+    if wiring.broken_rules(drawn):
+        with pytest.raises(ConfigError) as caught:
+            finished_board(document)
+        told = {problem.key for problem in caught.value.problems}
+        assert told == {f"pins.{role}" for role, _ in wiring.broken_rules(drawn)}
+        with pytest.raises(wiring.WiringError):
+            wiring.decode(wiring.encode(drawn))
+    else:
+        assert finished_board(document).has_pins
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes(content: bytes) -> None:
     judged(content)
@@ -127,7 +212,8 @@ def test_any_text(content: str) -> None:
 values = st.recursive(
     st.sampled_from(
         ['"45 kPa"', '"12 inHg"', '"x"', '""', "3", "-7", "1e400", "nan", "-inf", "true", "0xff",
-         "2020-01-02", "07:08:09", "'4 %'", '"4 g/min"', '"4 ms"', '"\\u001b"', '"nose"']
+         '"GP2"', '"GPIO25"', '"LIS3DH"', "2020-01-02", "07:08:09", "'4 %'",
+         '"4 g/min"', '"4 ms"', '"\\u001b"', '"nose"']
     ),
     lambda inner: st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
     | st.lists(inner, max_size=3).map(
@@ -138,13 +224,16 @@ values = st.recursive(
 keys = st.sampled_from(
     ["name", "chip", "zone", "protocol", "board", "a", "é", "level", '"q.r"', "flow", "k0"]
     + [row.key for row in SETTING_ROWS]
+    + ["pins", "wiring", *(role[0] for role in wiring.ROLES), *(fact.key for fact in FACT_ROWS)]
 ).map(lambda key: key if key.isascii() else f'"{key}"')
 dotted_keys = st.lists(keys, min_size=1, max_size=3).map(".".join)
 toml_lines = st.one_of(
     st.builds("{} = {} # é".format, dotted_keys, values),
     st.builds("[{}]".format, dotted_keys),
     st.builds("[[{}]]".format, dotted_keys),
-    st.sampled_from(["[board]", "[protocol]", "[[zone]]", "[sensors]", "[protection]"]),
+    st.sampled_from(
+        ["[board]", "[protocol]", "[[zone]]", "[sensors]", "[protection]", "[pins]", "[wiring]"]
+    ),
 )
 
 

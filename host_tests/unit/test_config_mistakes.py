@@ -2,6 +2,7 @@
 the remedy of its message, and nothing but that message.
 """
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +20,41 @@ ZONE = (
     'passes = 3\npass_time = "90 s"\npass_crystals = "9 g"\n'
     'dose = "22.5 g"\n'
 )
+
+
+# The roles that a board cannot do without, four lines before a mistake as above,
+# on one pin each that the chip allows.
+PICO_PINS = {
+    "pump": "GP2", "feed": "GP6", "vent": "GP5", "heartbeat": "GP22", "power_sense": "GP18",
+    "vacuum_a": "GP26", "vacuum_b": "GP28", "sensor_supply": "GP27", "footswitch": "GP16",
+    "i2c_sda": "GP20", "i2c_scl": "GP21",
+}  # fmt: skip
+ESP32_PINS = {
+    "pump": "GPIO25", "feed": "GPIO13", "vent": "GPIO27", "heartbeat": "GPIO23",
+    "power_sense": "GPIO35", "vacuum_a": "GPIO36", "vacuum_b": "GPIO34",
+    "sensor_supply": "GPIO39", "footswitch": "GPIO32", "i2c_sda": "GPIO21", "i2c_scl": "GPIO19",
+}  # fmt: skip
+# What the ESP32's ADC and tick ask for.
+ESP32_SETTINGS = (
+    '[timing]\ntick_period = "10 ms"\n'
+    '[sensors]\nvacuum_a_divider = "47.4 %"\nvacuum_b_divider = "47.4 %"\n'
+)
+
+
+def pico(mistake: str) -> str:
+    """A Pico whose first pin, on line 6, is `mistake`."""
+    return BOARD + pins_with(PICO_PINS, mistake)
+
+
+def esp32(mistake: str) -> str:
+    """As `pico`, for an ESP32."""
+    return BOARD.replace("rp2040", "esp32") + pins_with(ESP32_PINS, mistake) + ESP32_SETTINGS
+
+
+def pins_with(pins: dict[str, str], mistake: str) -> str:
+    role = mistake.split(" = ")[0]
+    kept = [f'{name} = "{pin}"' for name, pin in pins.items() if name != role]
+    return "\n".join(["[pins]", mistake, *kept, ""])
 
 
 @dataclass(frozen=True)
@@ -136,6 +172,90 @@ BOARD_MISTAKES = (
             "sensors.sensor_supply_divider", "puts the supply at 0.75 V", "Change"),
 )  # fmt: skip
 
+PIN_MISTAKES = (
+    Mistake("unknown role", pico('pumpe = "GP7"'), 6, 1,
+            "pins.pumpe", "is no known key", "Did you mean pump?"),
+    Mistake("a pin's bare number", pico("buzzer = 7"), 6, 10,
+            "pins.buzzer", "is the bare number 7", 'Write it as text: "GP7".'),
+    Mistake("an ESP32's bare number", esp32("buzzer = 26"), 6, 10,
+            "pins.buzzer", "is the bare number 26", 'Write it as text: "GPIO26".'),
+    Mistake("a flag for a pin", pico("buzzer = true"), 6, 10,
+            "pins.buzzer", "is the flag true", 'as in "GP2"'),
+    Mistake("a negative pin", pico("buzzer = -1"), 6, 10,
+            "pins.buzzer", "is the bare number -1", 'as in "GP2"'),
+    Mistake("a number as text", pico('buzzer = "7"'), 6, 10,
+            "pins.buzzer", '"7" is no pin of the rp2040', 'Did you mean "GP7"?'),
+    Mistake("the other chip's name of a pin", pico('buzzer = "GPIO7"'), 6, 10,
+            "pins.buzzer", '"GPIO7" is no pin of the rp2040', 'Did you mean "GP7"?'),
+    Mistake("the Pico's name on an ESP32", esp32('buzzer = "GP26"'), 6, 10,
+            "pins.buzzer", '"GP26" is no pin of the esp32', 'Did you mean "GPIO26"?'),
+    Mistake("lower case", pico('buzzer = "gp7"'), 6, 10,
+            "pins.buzzer", '"gp7" is no pin of the rp2040', 'Did you mean "GP7"?'),
+    Mistake("no pin at all", pico('buzzer = "yes"'), 6, 10,
+            "pins.buzzer", '"yes" is no pin', 'as it is printed on the board: "GP2"'),
+    Mistake("an empty pin", pico('buzzer = ""'), 6, 10,
+            "pins.buzzer", '"" is no pin', 'as it is printed on the board: "GP2"'),
+    Mistake("the mark for no pin", pico('buzzer = "GP255"'), 6, 10,
+            "pins.buzzer", '"GP255" is no pin of the rp2040', "one that the board has"),
+    Mistake("a number out of the chip", pico('buzzer = "GP30"'), 6, 10,
+            "pins.buzzer", "GP30 cannot be used on this chip", "Free and fit for it: GP0"),
+    Mistake("a pin of the Pico itself", pico('pump = "GP25"'), 6, 8,
+            "pins.pump", "GP25 cannot be used on this chip", "Free and fit for it: GP0, GP1, GP2"),
+    Mistake("a pin of the flash", esp32('buzzer = "GPIO6"'), 6, 10,
+            "pins.buzzer", "GPIO6 cannot be used on this chip", "Free and fit for it"),
+    Mistake("a required role is missing", pico('buzzer = "GP7"').replace('pump = "GP2"\n', ""),
+            5, 2, "pins.pump", "is missing", 'Add pump = "GP0" under [pins].'),
+    Mistake("no ADC", pico('vacuum_a = "GP4"'), 6, 12,
+            "pins.vacuum_a", "GP4 has no usable ADC, only GP26, GP27, GP28",
+            "Free and fit for it: GP26."),
+    Mistake("ADC2", esp32('vacuum_a = "GPIO14"'), 6, 12,
+            "pins.vacuum_a", "GPIO14 has no usable ADC, only GPIO32", "Free and fit for it"),
+    Mistake("an actuator on a strapping pin", esp32('pump = "GPIO12"'), 6, 8,
+            "pins.pump", "an actuator must not hang on it", "Free and fit for it: GPIO4, GPIO16"),
+    Mistake("an actuator on a pin that pulses", esp32('heartbeat = "GPIO14"'), 6, 13,
+            "pins.heartbeat", "GPIO14 moves or is sampled", "Free and fit for it"),
+    Mistake("a switch on a strapping pin", esp32('footswitch = "GPIO0"'), 6, 14,
+            "pins.footswitch", "could keep it from starting", "Free and fit for it"),
+    Mistake("an output on an input", esp32('led_ready = "GPIO38"'), 6, 13,
+            "pins.led_ready", "GPIO38 can neither drive nor pull", "Free and fit for it: GPIO0"),
+    Mistake("a pull-up where there is none", esp32('footswitch = "GPIO38"'), 6, 14,
+            "pins.footswitch", "GPIO38 can neither drive nor pull", "Free and fit for it"),
+    Mistake("a digital input with glitches",
+            esp32('power_sense = "GPIO36"').replace("GPIO36", "GPIO35", 2)
+            .replace("GPIO35", "GPIO36", 1), 6, 15,
+            "pins.power_sense", "GPIO36 has glitches", "Free and fit for it"),
+    Mistake("no pair", pico('i2c_scl = "GP3"'), 6, 11,
+            "pins.i2c_scl", "GP20 and GP3 are no SDA and SCL of one I2C",
+            "Free and fit for it: GP1, GP9, GP13, GP17 and others."),
+    Mistake("the pair the wrong way round",
+            pico('i2c_scl = "GP20"').replace('i2c_sda = "GP20"', 'i2c_sda = "GP21"'), 6, 11,
+            "pins.i2c_scl", "GP21 and GP20 are no SDA and SCL", "No free pin fits"),
+    Mistake("two frequencies of one slice", pico('buzzer = "GP3"'), 6, 10,
+            "pins.buzzer", "GP3 shares a PWM slice", "Free and fit for it: GP0, GP1, GP4, GP7"),
+    Mistake("two frequencies of one slice, far apart",
+            pico('buzzer = "GP18"').replace('power_sense = "GP18"', 'power_sense = "GP19"'), 6, 10,
+            "pins.buzzer", "GP18 shares a PWM slice", "Free and fit for it"),
+    Mistake("unknown sensor", BOARD + '[wiring]\nmotion_sensor = "lis3"', 6, 17,
+            "wiring.motion_sensor", '"lis3" is not known here', 'Did you mean "LIS3DH"?'),
+    Mistake("a number for a sensor", BOARD + "[wiring]\ndigital_vacuum = 1", 6, 18,
+            "wiring.digital_vacuum", "is the bare number 1", "one of these, in double quotes"),
+    Mistake("a whistling pump", BOARD + '[wiring]\npump_pwm = "8 kHz"', 6, 12,
+            "wiring.pump_pwm", '"8 kHz" is outside 15 to 25 kHz', "in that range"),
+    Mistake("a time for a frequency", BOARD + '[wiring]\npump_pwm = "50 us"', 6, 12,
+            "wiring.pump_pwm", '"50 us" is a time', "value is for this key"),
+    Mistake("a fact under its firmware's name", BOARD + '[wiring]\nfeed_period_ms = "1 s"', 6, 1,
+            "wiring.feed_period_ms", "is no known key", "Did you mean feed_period?"),
+    Mistake("a pin among the settings", BOARD + '[sensors]\nvacuum_a = "GP26"', 6, 1,
+            "sensors.vacuum_a", "is no known key", "It belongs in [pins]."),
+    Mistake("a long name", BOARD.replace('"b"', '"Clinic 2, upstairs"'), 2, 8,
+            "board.name", "has 18 characters", "Shorten it"),
+    Mistake("a tick the ESP32 cannot keep", esp32('pump = "GPIO25"').replace('"10 ms"', '"8 ms"'),
+            18, 15, "timing.tick_period", '"8 ms" is shorter than the esp32 can keep', "Change"),
+    Mistake("more than the ESP32's ADC sees",
+            esp32('pump = "GPIO25"').replace('b_divider = "47.4 %"', 'b_divider = "55 %"'), 21, 20,
+            "sensors.vacuum_b_divider", '"55 %" puts up to 2.732 V on the ADC', "Change"),
+)  # fmt: skip
+
 PROTOCOL_MISTAKES = (
     Mistake("fourth pass", zone_with("passes = 3", "passes = 4"), 7, 10,
             "zone 1.passes", "4 is outside 1 to 3", "firmware takes no other"),
@@ -216,7 +336,9 @@ def assert_told(mistake: Mistake, problems: tuple[Problem, ...]) -> None:
     assert rendered.replace("\n", "").isprintable()
 
 
-@pytest.mark.parametrize("mistake", BOARD_MISTAKES, ids=lambda mistake: mistake.label)
+@pytest.mark.parametrize(
+    "mistake", BOARD_MISTAKES + PIN_MISTAKES, ids=lambda mistake: mistake.label
+)
 def test_mistake_in_a_board(mistake: Mistake) -> None:
     assert_told(mistake, problems_of(mistake, is_board=True))
 
@@ -226,8 +348,50 @@ def test_mistake_in_a_protocol(mistake: Mistake) -> None:
     assert_told(mistake, problems_of(mistake, is_board=False))
 
 
+def test_one_pin_for_two_roles_is_told_with_the_first() -> None:
+    text = pico('feed = "GP2"')
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(text.encode(), "file.toml"))
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column, problem.key) == (6, 8, "pins.feed")
+    assert problem.what == "GP2 is taken by pump"
+    assert problem.expected == "an output that is quiet while the chip starts"
+    assert problem.remedy == "Free and fit for it: GP0, GP1, GP3, GP4 and others."
+
+
+def test_every_pin_that_is_proposed_fits() -> None:
+    for base in (pico('pump = "GP25"'), esp32('pump = "GPIO0"')):
+        with pytest.raises(ConfigError) as caught:
+            finished_board(Document.from_bytes(base.encode(), "file.toml"))
+        remedies = [found for found in caught.value.problems if found.key == "pins.pump"]
+        proposed = re.findall(r"GP(?:IO)?[0-9]+", remedies[-1].remedy)
+        assert len(proposed) == 4
+        for pin in proposed:
+            text = base.replace('pump = "GP25"', f'pump = "{pin}"')
+            text = text.replace('pump = "GPIO0"', f'pump = "{pin}"')
+            finished_board(Document.from_bytes(text.encode(), "file.toml"))
+
+
+def test_all_wrong_pins_are_told_at_once() -> None:
+    text = pico('buzzer = "GP3"').replace("GP5", "GP6").replace('"GP18"', "18")
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(text.encode(), "file.toml"))
+    assert [problem.key for problem in caught.value.problems] == [
+        "pins.buzzer", "pins.vent", "pins.power_sense"
+    ]  # fmt: skip
+
+
+def test_pins_of_an_unknown_chip_are_not_judged() -> None:
+    text = pico('pump = "GPIO99"').replace("rp2040", "rp2350")
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(text.encode(), "file.toml"))
+    assert [problem.key for problem in caught.value.problems] == ["board.chip"]
+
+
 def test_the_bases_are_good() -> None:
     finished_board(Document.from_bytes(BOARD.encode(), "file.toml"))
+    for base in (pico('pump = "GP2"'), esp32('pump = "GPIO25"')):
+        assert finished_board(Document.from_bytes(base.encode(), "file.toml")).has_pins
     finished_protocol(Document.from_bytes(ZONE.encode(), "file.toml"))
 
 

@@ -10,13 +10,16 @@ import pytest
 
 from emery import slot
 from emery.config.check import check
+from emery.config.compile import compile_board
 from emery.config.document import Document
 from emery.config.load import finished_board, load, load_board, load_protocol
+from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import ConfigError
 from emery.config.quantity import text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from firmware import limits
 from firmware.settings import SETTINGS, Settings, decode, encode
+from hal import wiring
 from hal.wiring import CHIPS
 
 CONFIGS = Path(slot.ROOT) / "board_configs"
@@ -179,7 +182,111 @@ def test_a_board_states_only_what_differs(tmp_path: Path) -> None:
     assert found.chip in CHIPS
 
 
+# Pins and compiling ---------------------------------------------------------
+
+
+def test_every_chip_has_a_reference_board() -> None:
+    assert sorted(load_board(path).chip for path in REFERENCES) == sorted(CHIPS)
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_a_reference_states_every_pin_and_fact(path: Path) -> None:
+    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert set(document["pins"]) == {role[0] for role in wiring.ROLES}
+    assert set(document["wiring"]) == {fact.key for fact in FACT_ROWS}
+    assert wiring.broken_rules(load_board(path).wiring) == []
+
+
+def test_each_choice_has_a_name_for_every_number() -> None:
+    for fact in FACT_ROWS:
+        if fact.choices:
+            assert (fact.low, fact.high) == (0, len(fact.choices) - 1)
+            assert fact.unit == ""
+        else:
+            assert fact.unit
+    chosen = {fact.name for fact in FACT_ROWS if fact.choices}
+    assert chosen == {name for name, _ in wiring.CHOICES}
+    assert len({fact.key for fact in FACT_ROWS}) == len(FACT_ROWS)
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_what_is_compiled_is_what_the_device_reads(path: Path) -> None:
+    blob = compile_board(path, FACE)
+    board = load_board(path)
+    read = wiring.decode(blob)
+    assert vars(read) == vars(board.wiring)
+    assert wiring.CHIPS[read.chip] == board.chip
+    assert read.board_name == board.name
+    assert blob[wiring.LENGTH :] == encode(load(path, FACE))
+    decode(blob[wiring.LENGTH :])
+
+
+def test_what_hangs_on_the_pins_reaches_the_device(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    text = REFERENCE.read_text(encoding="utf-8")
+    for old, new in (
+        ('"20 kHz"', '"18000 Hz"'), ('feed_period = "500 ms"', 'feed_period = "1 s"'),
+        ('motion_sensor = "none"', 'motion_sensor = "LIS3DH"'),
+        ('digital_vacuum = "none"', 'digital_vacuum = "XGZP6897D"'),
+    ):  # fmt: skip
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    read = wiring.decode(compile_board(path, FACE))
+    assert (read.pump_pwm_hz, read.feed_period_ms) == (18_000, 1_000)
+    assert (read.motion_sensor, read.digital_vacuum) == (1, 2)
+
+
+def test_a_board_without_pins_is_simulated_but_not_compiled(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    path.write_text('[board]\nname = "b"\nchip = "rp2040"\n', encoding="utf-8")
+    assert not load_board(path).has_pins
+    load(path, FACE)
+    with pytest.raises(ConfigError) as caught:
+        compile_board(path, FACE)
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.what, problem.line) == ("pins", "is missing", 1)
+    assert problem.remedy == "Add [pins] and its keys."
+
+
+def test_a_board_with_too_few_pins_is_refused_even_for_simulation(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    path.write_text(
+        '[board]\nname = "b"\nchip = "rp2040"\n[pins]\npump = "GP2"\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(path, FACE)
+    missing = {row[0] for row in wiring.ROLES if row[2]} - {"pump"}
+    assert {problem.key for problem in caught.value.problems} == {f"pins.{x}" for x in missing}
+
+
 # Check ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_check_tells_the_pins(path: Path) -> None:
+    board = load_board(path)
+    report = check(path)
+    told = {tuple(line.split()[:2]) for line in report.lines}
+    for role, *_ in wiring.ROLES:
+        assert (role, pin_text(board.chip, getattr(board.wiring, role))) in told
+    assert ("pump_pwm", "20") in told
+    assert ("motion_sensor", "none") in told
+    assert max(map(len, report.lines)) <= 80
+
+
+def test_check_says_that_a_board_without_pins_cannot_be_flashed(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    path.write_text('[board]\nname = "b"\nchip = "esp32"\n', encoding="utf-8")
+    assert check(path).lines[-1] == "No [pins]: it can be simulated, but not flashed."
+
+
+def test_check_names_a_role_without_a_pin(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    text = re.sub(r"\nbuzzer = .*", "", REFERENCE.read_text(encoding="utf-8"))
+    path.write_text(text, encoding="utf-8")
+    assert wiring.decode(compile_board(path, FACE)).buzzer == wiring.NO_PIN
+    assert any(line.split()[:2] == ["buzzer", "none"] for line in check(path).lines)
 
 
 def test_check_tells_what_a_board_is() -> None:
@@ -245,6 +352,19 @@ def test_the_page_for_technicians_shows_what_really_happens() -> None:
     board = re.sub(r"^   ", "", example, flags=re.MULTILINE)
     finished_board(Document.from_bytes(board.encode(), "board_configs/my_board.toml"))
     wrong = re.sub(r'hard_limit = ".*"', 'hard_limit = "50 kPa"', board)
+    with pytest.raises(ConfigError) as caught:
+        finished_board(Document.from_bytes(wrong.encode(), "board_configs/my_board.toml"))
+    assert f"```\n{caught.value.render()}\n```" in page
+
+
+def test_the_page_for_technicians_shows_what_a_wrong_pin_gets() -> None:
+    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
+    text = (CONFIGS / "esp32_reference.toml").read_text(encoding="utf-8")
+    tables = text.split("\n[")[1:]
+    pins = tables[1].split("]\n")[1]
+    kept = [line for line in pins.split("\n") if line.split(" = ")[0] != "pump"]
+    head = '[board]\nname = "Clinic 2"\nchip = "esp32"\n\n[pins]\n\npump = "GPIO12"\n'
+    wrong = "\n".join([head, *kept, *(f"[{table}" for table in tables[2:])])
     with pytest.raises(ConfigError) as caught:
         finished_board(Document.from_bytes(wrong.encode(), "board_configs/my_board.toml"))
     assert f"```\n{caught.value.render()}\n```" in page

@@ -51,8 +51,9 @@ _KINDS = {
 _UNIT_ENDINGS = {"Hz": "_hz", "ms": "_ms", "": ""}
 _CHOICES = dict(CHOICES)
 
-# More pins than this are not proposed.
+# More pins than this are not proposed, nor is one with a higher number looked for.
 _MOST_PROPOSED = 4
+_HIGHEST_GPIO = 39
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +167,7 @@ def _fitting(wiring: Wiring, role: str) -> list[int]:
     """Pins that would break fewer rules if `role` had them, and none of its own."""
     broken = len(broken_rules(wiring))
     fit = []
-    for gpio in range(NO_PIN):
+    for gpio in range(_HIGHEST_GPIO + 1):
         other = copy.copy(wiring)
         setattr(other, role, gpio)
         rules = broken_rules(other)
