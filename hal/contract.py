@@ -39,6 +39,12 @@ LEASE_MS = const(50)
 # The longest `dt_ms` a board reports; a longer gap reads as this one.
 DT_HIGHEST_MS = const(250)
 
+# `now_ms` wraps here, so that a difference of two never leaves a small integer.
+NOW_MASK = const(0x1FFFFFFF)
+
+# The longest age of a reading; what was never measured has it, too.
+AGE_HIGHEST_MS = const(60_000)
+
 # Wrapping counters given to the core (`main_turns`, `committed_sequence`).
 COUNTER_MASK = const(0xFFFF)
 
@@ -73,6 +79,38 @@ CONFIRM_CONSULTATION = const(1)
 CONFIRM_EYEWEAR = const(2)
 CONFIRM_FRESH_TIP = const(4)
 CONFIRM_ALL = const(7)
+
+# Why the processor started. A board tells it where the chip can: on the RP2040
+# a reset by its button reads as power on, on the ESP32 a brown-out does.
+RESET_UNKNOWN = const(0)
+RESET_POWER_ON = const(1)
+RESET_WATCHDOG = const(2)
+RESET_HARD = const(3)  # by a program, by the tools, or a crash of the interpreter
+RESET_SOFT = const(4)  # the interpreter alone began anew; the chip ran on
+RESET_ASKED = const(5)  # `restart`
+
+# Buttons of the panel, as bits.
+BUTTON_START = const(1)
+BUTTON_PASS = const(2)
+BUTTON_ZONE = const(4)
+BUTTON_END = const(8)
+
+# What is wrong with the sensors on the bus, the gravest first.
+SENSORS_FINE = const(0)
+SENSOR_BUS_STUCK = const(1)  # a line is held low and nine clocks did not free it
+BAROMETER_MISSING = const(2)  # gives no answer
+BAROMETER_BAD = const(3)  # answers what cannot be
+GAUGE_MISSING = const(4)  # the digital vacuum sensor
+GAUGE_BAD = const(5)
+MOTION_MISSING = const(6)
+MOTION_BAD = const(7)
+
+# What `prove_barriers` found wrong with the hardware that takes the power away.
+BARRIERS_FINE = const(0)
+BARRIER_STUCK_ON = const(1)  # power without a heartbeat
+BARRIER_STUCK_OFF = const(2)  # no power with one, or it flickers
+BARRIER_SLOW = const(3)  # power outlasts the lease
+BARRIER_COMPARATOR = const(4)  # the vacuum comparator does not cut the power
 
 
 class Readings:
@@ -188,4 +226,76 @@ class Board:
     def restart(self, into_service: int) -> None:
         """Safe, then a reset of the processor; the next start is SERVICE if
         `into_service`. On a real board it does not return."""
+        raise NotImplementedError
+
+
+class RunningBoard(Board):
+    """A board that runs by itself: it calls the tick, and has what lies around it.
+
+    - `start` calls the tick every period until `stop`. Whatever the tick raises
+      makes the board safe, and no tick is called any more.
+    - The main loop calls `poll` and `pause` in every turn. The bus is polled
+      there, one transaction a turn, each of bounded time.
+    - `stop` and `make_safe` never raise, and work from anywhere.
+    - Storage opens its window itself: it is refused unless the board is safe,
+      and the tick stands still meanwhile.
+    """
+
+    boot_storage: Storage
+    in_service: int  # 1 if this start is to be SERVICE: asked for, or END held
+    reset_cause: int  # one RESET_
+    ticks: int  # ticks so far, wrapping; one that failed does not count
+    overruns: int  # ticks that came a whole period late, or later
+    tick_error: BaseException | None  # what the tick raised
+    sensor_fault: int  # one of SENSORS_FINE, SENSOR_BUS_STUCK ..
+    digital_vacuum_pa: int  # of the third sensor, for trends alone
+    digital_vacuum_age_ms: int
+
+    def start(self, tick) -> None:  # type: ignore[no-untyped-def]
+        """Call `tick`, without arguments, every period from now on."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """No tick any more, outputs safe, heartbeat stopped, pump PWM ended."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """The main loop's pause of about 20 ms."""
+        raise NotImplementedError
+
+    def poll(self) -> None:
+        """The main loop's turn with the bus and the buttons."""
+        raise NotImplementedError
+
+    def is_safe(self) -> bool:
+        """True while nothing the board drives can pull a vacuum or move a crystal."""
+        raise NotImplementedError
+
+    def watch(self, timeout_ms: int) -> None:
+        """Start the watchdog, with the nearest timeout that the chip can do. Nothing
+        but a reset ends it."""
+        raise NotImplementedError
+
+    def feed_watchdog(self) -> None:
+        """Feed it, if a tick came since it was fed last."""
+        raise NotImplementedError
+
+    def buttons_pressed(self) -> int:
+        """BUTTON_ bits pressed since the last call."""
+        raise NotImplementedError
+
+    def show(self, led_ready: int, led_fault: int, tone_hz: int) -> None:
+        """Set the lights, and the tone of the buzzer; 0 is silence."""
+        raise NotImplementedError
+
+    def prove_barriers(self) -> int:
+        """See the hardware take the power away, before `start`. One BARRIER_."""
+        raise NotImplementedError
+
+    def open_storage_window(self) -> bool:
+        """Stop the tick for a write. False, with the tick going on, unless safe."""
+        raise NotImplementedError
+
+    def close_storage_window(self) -> None:
+        """Let the tick go on; the gap is excused in the next `dt_ms`."""
         raise NotImplementedError

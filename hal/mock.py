@@ -12,9 +12,11 @@ than they would have without it.
 from micropython import const
 
 from hal.contract import (
+    AGE_HIGHEST_MS,
     DT_HIGHEST_MS,
     FULL_PERMILLE,
     MOTION_UNKNOWN,
+    NOW_MASK,
     RAW_FULL_SCALE,
     SWITCH_PRESSED,
     SWITCH_RELEASED,
@@ -111,8 +113,6 @@ _BOUNCE_MS = const(40)
 _FLICKER_MASK = const(15)  # released in one of 16 samples
 _TOO_LITTLE_PA = const(20_000)
 _SLOW_COMMIT_MS = const(400)  # a flash erase on the RP2040 can stall that long
-_NOW_MASK = const(0x1FFFFFFF)
-_AGE_HIGHEST_MS = const(60_000)
 _DRIFT_LONGEST_MS = const(300_000)
 
 
@@ -187,7 +187,7 @@ class MockBoard(Board):
         self.now_ms = 0
         self._sampled_ms = 0
         self._excused_ms = 0
-        self._barometer_age_ms = _AGE_HIGHEST_MS  # never measured yet
+        self._barometer_age_ms = AGE_HIGHEST_MS  # never measured yet
         self._lease_ms = 0
         self._injected = bytearray(len(FAULTS))
         self.any_fault = False  # one at least is injected
@@ -210,7 +210,7 @@ class MockBoard(Board):
         dt_ms = self.now_ms - self._sampled_ms - self._excused_ms
         self._sampled_ms = self.now_ms
         self._excused_ms = 0
-        readings.now_ms = self.now_ms & _NOW_MASK
+        readings.now_ms = self.now_ms & NOW_MASK
         readings.dt_ms = 1 if dt_ms < 1 else dt_ms if dt_ms < DT_HIGHEST_MS else DT_HIGHEST_MS
         readings.vacuum_a_raw = self.vacuum_a_raw
         readings.vacuum_b_raw = self.vacuum_b_raw
@@ -249,7 +249,7 @@ class MockBoard(Board):
     def advance(self, ms: int) -> None:
         """Let virtual time pass; a lease that is not renewed runs out."""
         self.now_ms += ms
-        if self._barometer_age_ms < _AGE_HIGHEST_MS:
+        if self._barometer_age_ms < AGE_HIGHEST_MS:
             self._barometer_age_ms += ms
         if self._lease_ms > 0:
             self._lease_ms -= ms
