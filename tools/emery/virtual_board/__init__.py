@@ -1,0 +1,1 @@
+"""A board without hardware, which mpremote takes for one."""

@@ -1,0 +1,1 @@
+"""What runs in the interpreter of a virtual board: MicroPython and CPython alike."""

@@ -1,0 +1,313 @@
+"""The line to the host, as the simulated `machine` uses it.
+
+Outputs are told (`post`), inputs are asked for (`ask`), and while an answer is
+awaited the host may ask for a timer's callback first. In a callback nothing is
+asked for that came along with the call: time, levels and counts are in `snapshot`,
+and what it drives is sent in one piece at its end. No allocation on that path: hard
+callbacks run with the heap locked.
+
+A timer that falls due while Python computes is announced to a helper thread, which
+schedules the callback into the main thread; if that is stuck outside Python (a read
+of stdin), the thread calls it.
+"""
+
+from struct import pack_into
+
+import micropython
+
+from emery.virtual_board.on_board import ops
+from emery.virtual_board.on_board.ops import FORM, RECORD
+
+_NESTING = 4  # main, soft callback, hard callback, and one to spare
+
+
+class Line:
+    """One line. `depth` is 0 in the main program, more in callbacks."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.busy = 0  # an answer is awaited in the main thread
+        self.spent_us = 0  # by the callback that runs
+        self.timers: list = []
+        self.snapshot = bytearray(ops.SNAPSHOT)
+        self.interrupted = 0  # a KeyboardInterrupt came when it could not be raised
+        self.input = bytearray(256)
+        self.input_length = 0
+        self.input_at = 0
+        self.data = bytearray(0)  # an answer whose length nobody knew before
+        self.send = None
+        self.receive = None
+        self.report = None  # tells an exception of a callback
+        self._one = bytearray(RECORD)
+        self._frames = [(bytearray(RECORD), bytearray(RECORD)) for _ in range(_NESTING)]
+        self._snapshots = [bytearray(ops.SNAPSHOT) for _ in range(_NESTING)]
+        self._posts = bytearray(RECORD * 64)
+        self._posts_at = 0
+        # Of the helper thread.
+        self.main_waits = None  # called by main while the thread runs a callback
+        self._claimed = -1  # number of the last call that somebody has taken
+        self._announced_index = 0
+        self._announced_number = -1
+        self._announced_snapshot = bytearray(ops.SNAPSHOT)
+        self._missed = -1
+
+    def connect(self, send, receive, report) -> None:  # type: ignore[no-untyped-def]
+        """`send(buffer, length)` and `receive(buffer)` move whole records."""
+        self.send = send
+        self.receive = receive
+        self.report = report
+
+    # Telling
+
+    def post(self, op: int, a: int, b: int, c: int) -> None:
+        """Tell the host something that needs no answer."""
+        if self.main_waits is not None:
+            self.main_waits()
+        if self.depth:
+            at = self._posts_at
+            pack_into(FORM, self._posts, at, op, a, b, c)
+            self._posts_at = at + RECORD
+            self.spent_us += ops.CALL_US
+            if self._posts_at == len(self._posts):
+                self.flush()
+        else:
+            pack_into(FORM, self._one, 0, op, a, b, c)
+            self.send(self._one, RECORD)
+
+    def post_data(self, op: int, a: int, c: int, data) -> None:  # type: ignore[no-untyped-def]
+        """Tell something with bytes to it."""
+        self.flush()
+        pack_into(FORM, self._one, 0, op, a, len(data), c)
+        self.send(self._one, RECORD)
+        self.send(data, len(data))
+
+    def flush(self) -> None:
+        """Send what a callback has told so far."""
+        length = self._posts_at
+        if length:
+            self._posts_at = 0
+            self.send(self._posts, length)
+
+    # Asking
+
+    def ask(self, op: int, a: int, b: int, c: int) -> int:
+        """Ask the host for a number. OSError or KeyboardInterrupt if it says so."""
+        return self._ask(op, a, b, c, None, None)
+
+    def ask_data(self, op: int, a: int, c: int, data, into) -> int:  # type: ignore[no-untyped-def]
+        """Ask with bytes, and take bytes as the answer into a buffer."""
+        return self._ask(op, a, len(data), c, data, into)
+
+    def _ask(self, op: int, a: int, b: int, c: int, data, into) -> int:  # type: ignore[no-untyped-def]
+        if self.main_waits is not None:
+            self.main_waits()
+        self.busy += 1
+        self.flush()
+        head = self._frames[self.depth][0]
+        pack_into(FORM, head, 0, op | ops.IN_CALL if self.depth else op, a, b, c)
+        try:
+            self.send(head, RECORD)
+            if data is not None:
+                self.send(data, b)
+        except KeyboardInterrupt:
+            self.interrupted = 1  # the line is never full for long: it was sent
+        value = self._answer(into)
+        self.busy -= 1
+        if self._missed >= 0 and self.busy == 0:
+            self._take_missed()
+        if value < 0:
+            if value == -1 or self.interrupted:
+                self.interrupted = 0
+                raise KeyboardInterrupt
+            raise OSError(-1 - value)
+        if self.interrupted and self.depth == 0:
+            # Never within littlefs, which is not made to be left half-way.
+            if op != ops.OP_FLASH_ERASE and op != ops.OP_FLASH_PROGRAM:
+                self.interrupted = 0
+                raise KeyboardInterrupt
+        return value
+
+    def _answer(self, into) -> int:  # type: ignore[no-untyped-def]
+        """The answer; -1 for an interrupt, -1 - errno for an error."""
+        head = self._frames[self.depth][1]
+        while True:
+            try:
+                got = self.receive(head)
+            except KeyboardInterrupt:
+                self.interrupted = 1
+                continue
+            if got != RECORD:
+                raise SystemExit  # the host is gone
+            gives = head[0]
+            if gives == ops.GIVES_VALUE:
+                return head[4] | head[5] << 8 | head[6] << 16 | head[7] << 24
+            if gives == ops.GIVES_RUN:
+                self._run_from_line(head)
+            elif gives == ops.GIVES_DATA:
+                length = head[2] | head[3] << 8
+                if into is None:
+                    into = bytearray(length)
+                    self.data = into
+                if length:
+                    self.receive(into)
+                return length
+            elif gives == ops.GIVES_ERROR:
+                return -1 - (head[4] | head[5] << 8)
+            elif gives == ops.GIVES_INTERRUPT:
+                return -1
+            elif gives == ops.GIVES_INPUT:
+                self._keep_input(head)
+
+    # At the prompt
+
+    def read_key(self) -> int:
+        """One byte typed at the prompt, as long as it takes."""
+        if self.input_at < self.input_length:
+            key = self.input[self.input_at]
+            self.input_at += 1
+            return key
+        head = self._frames[0][1]
+        self.busy += 1
+        while True:
+            try:
+                got = self.receive(head)
+            except KeyboardInterrupt:
+                continue
+            if got != RECORD:
+                raise SystemExit
+            if head[0] == ops.GIVES_RUN:
+                self._run_from_line(head)
+            elif head[0] == ops.GIVES_INPUT:
+                self._keep_input(head)
+                break
+        self.busy -= 1
+        self.input_at = 1
+        return self.input[0]
+
+    def _keep_input(self, head: bytearray) -> None:
+        length = head[2] | head[3] << 8
+        self.input = bytearray(length)
+        self.receive(self.input)
+        self.input_length = length
+        self.input_at = 0
+
+    def unread(self) -> bytes:
+        """What was typed at the prompt and is not used yet; then it is forgotten."""
+        rest = bytes(self.input[self.input_at : self.input_length])
+        self.input_at = self.input_length = 0
+        return rest
+
+    def give_back(self, rest) -> None:  # type: ignore[no-untyped-def]
+        """Bytes that the program did not read, for the prompt."""
+        self.input = bytearray(rest)
+        self.input_length = len(rest)
+        self.input_at = 0
+
+    # Callbacks
+
+    def _run_from_line(self, head: bytearray) -> None:
+        index = head[1]
+        number = head[2] | head[3] << 8
+        snapshot = self._snapshots[self.depth + 1]
+        self.receive(snapshot)
+        if number != self._claimed:
+            self._claimed = number
+            self.run(index, number, snapshot)
+
+    def run(self, index: int, number: int, snapshot: bytearray) -> None:
+        """Run a timer's callback, and tell the host what it did."""
+        before = self.snapshot
+        spent_before = self.spent_us
+        self.snapshot = snapshot
+        self.spent_us = 0
+        self.depth += 1
+        timer = self.timers[index]
+        problem = None
+        hard = timer.hard
+        callback = timer.callback
+        if callback is not None:
+            if hard:
+                micropython.heap_lock()
+                try:
+                    callback(timer)
+                except BaseException as error:  # noqa: BLE001 - told below
+                    problem = error
+                micropython.heap_unlock()
+            else:
+                try:
+                    callback(timer)
+                except BaseException as error:  # noqa: BLE001 - told below
+                    problem = error
+        if problem is not None and self.report is not None:
+            self.report(problem)
+        failed = 0 if problem is None else 1
+        # Not by `post`: it may be the last that fits.
+        if self._posts_at + RECORD > len(self._posts):
+            self.flush()
+        pack_into(
+            FORM, self._posts, self._posts_at, ops.OP_DONE, failed, number, self.spent_us
+        )
+        self._posts_at += RECORD
+        self.flush()
+        self.depth -= 1
+        self.snapshot = before
+        self.spent_us = spent_before
+
+    def announce(self, head: bytearray, snapshot: bytearray) -> int:
+        """The helper thread has got a call; its number."""
+        number = head[2] | head[3] << 8
+        self._announced_index = head[1]
+        self._announced_number = number
+        self._announced_snapshot = snapshot
+        return number
+
+    def scheduled(self, number: int) -> None:
+        """The announced call, in the main thread between two steps of Python."""
+        if self.busy:
+            self._missed = number  # the host offers it again with its answer
+        elif number != self._claimed:
+            self._claimed = number
+            self.run(self._announced_index, number, self._announced_snapshot)
+
+    def is_open(self, number: int) -> bool:
+        """Has nobody taken this call yet?"""
+        return number != self._claimed
+
+    def _take_missed(self) -> None:
+        number = self._missed
+        self._missed = -1
+        if number != self._claimed and number == self._announced_number:
+            self._claimed = number
+            self.run(self._announced_index, number, self._announced_snapshot)
+
+    # What a callback sees
+
+    def level(self, pin: int) -> int:
+        """Level of a pin as this callback knows it."""
+        self.spent_us += ops.CALL_US
+        return self.snapshot[ops.SNAPSHOT_LEVELS + (pin >> 3)] >> (pin & 7) & 1
+
+    def note_level(self, pin: int, level: int) -> None:
+        """This callback has driven a pin."""
+        at = ops.SNAPSHOT_LEVELS + (pin >> 3)
+        bit = 1 << (pin & 7)
+        if level:
+            self.snapshot[at] |= bit
+        else:
+            self.snapshot[at] &= 255 ^ bit
+
+    def counts(self, channel: int) -> int:
+        """Counts of an ADC channel as this callback knows them."""
+        self.spent_us += ops.CALL_US
+        at = ops.SNAPSHOT_ADC + 2 * channel
+        return self.snapshot[at] | self.snapshot[at + 1] << 8
+
+    def ticks(self, at: int, per_us: int) -> int:
+        """ticks_us (at 0) or ticks_ms (at 4) in this callback."""
+        self.spent_us += 1
+        now = self.snapshot
+        base = now[at] | now[at + 1] << 8 | now[at + 2] << 16 | now[at + 3] << 24
+        return base + self.spent_us // per_us & ops.TICKS_MASK
+
+
+LINE = Line()
