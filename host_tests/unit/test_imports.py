@@ -31,8 +31,23 @@ PLAIN = [SIMULATOR / f"{name}.py" for name in lanes._SIMULATOR]
 FIRMWARE_MODULES = {"binascii", "micropython", "struct"}
 HAL_MODULES = FIRMWARE_MODULES | {"esp32", "machine", "os", "rp2", "sys", "time"}
 PLAIN_MODULES = FIRMWARE_MODULES | {"gc", "json", "math", "sys"}
+# The few of the firmware that may do more. `main` puts everything together and
+# chooses the board; `slots` handles files; `root` lies outside the slots, where
+# nothing of them may be relied on but the way in.
+COMPOSITION = {
+    "firmware/main.py": {"gc", "io", "sys", "hal.esp32", "hal.rp2040", "hal.wiring"},
+    "firmware/slots.py": {"json", "os"},
+}
+ROOT_FILES = {
+    "firmware/root/boot.py": {"json", "machine", "sys"},
+    "firmware/root/main.py": {
+        *("binascii", "firmware.main", "hashlib", "json", "machine", "os", "sys"),
+        "firmware.root.boot",  # for a type checker alone: see TYPE_CHECKING there
+    },
+}
 
 BOARD_MODULES = {"esp32", "machine", "rp2"}
+ROOT_MODULES = ("firmware.root.boot", "firmware.root.main")
 
 
 @cache
@@ -81,8 +96,22 @@ def test_there_is_something_to_read() -> None:
 @pytest.mark.parametrize("path", FIRMWARE, ids=named)
 def test_firmware_imports_itself_the_contract_and_little_else(path: Path) -> None:
     found = set(imports(path))
-    assert {top(name) for name in found} <= FIRMWARE_MODULES | {"firmware", "hal"}
-    assert {name for name in found if top(name) == "hal"} <= {"hal.contract"}
+    if named(path) in ROOT_FILES:
+        assert found <= ROOT_FILES[named(path)]
+        return
+    own = {name for name in found if top(name) == "firmware"}
+    allowed = FIRMWARE_MODULES | COMPOSITION.get(named(path), set())
+    if named(path) in COMPOSITION:
+        # For a type checker alone: see TYPE_CHECKING there.
+        found -= {"machine"}
+    assert found - own <= allowed | {"hal.contract"}
+    assert own & (set(ROOT_MODULES) | {"firmware.main"}) == set()
+
+
+def test_nothing_outside_the_slots_is_longer_than_a_page_or_two() -> None:
+    # What no update can mend is to be read in a minute.
+    for name in ROOT_FILES:
+        assert len((ROOT / name).read_text(encoding="utf-8").splitlines()) < 180, name
 
 
 @pytest.mark.parametrize("path", HAL, ids=named)
@@ -188,9 +217,12 @@ def test_no_absolute_limit_stands_in_a_second_place() -> None:
 
 
 def test_no_constant_is_defined_in_two_modules() -> None:
-    # A number under one name in two modules would be changed in one of them.
+    # A number under one name in two modules would be changed in one of them. What
+    # lies outside the slots cannot share any: `test_boot_files.py` holds those equal.
     places: dict[str, list[str]] = defaultdict(list)
     for path in [*FIRMWARE, *HAL, *EMERY]:
+        if named(path) in ROOT_FILES:
+            continue
         for node in parsed(path).body:
             if isinstance(node, ast.Assign) and is_number(node.value):
                 for target in node.targets:

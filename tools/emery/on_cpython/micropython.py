@@ -16,3 +16,7 @@ def heap_lock() -> None:
 
 def heap_unlock() -> None:
     """The end of `heap_lock`."""
+
+
+def kbd_intr(chr: int) -> None:  # noqa: A002 - as MicroPython calls it
+    """Which character interrupts the program; on CPython the terminal decides."""

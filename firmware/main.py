@@ -1,0 +1,366 @@
+"""The composition root: one board, its config, the core, and the main loop.
+
+`/main.py` calls `run`, which returns when the device is to stay in the REPL. What may
+go wrong is answered in one order: pump off, feed shut, vent open; then words; then
+the way back.
+
+- No config, or one that is refused: words, the fault light, and the REPL.
+- Ctrl-C: stopped, and the REPL. It is disabled whenever the outputs are not proven
+  safe, so that no byte on the line can end a treatment, and enabled otherwise, so
+  that a device can always be reached.
+- An exception in the loop: kept in the boot record, then a restart; in SERVICE, the
+  REPL. The boot record leads to SERVICE when that goes on.
+- An exception in a tick: the core shows FAULT until a restart.
+- A main loop or a tick that hangs: the watchdog, but in SERVICE.
+
+Garbage is collected while the outputs are safe. While they may be active the
+collector is off, but for the last bytes: a collection is better than the MemoryError
+it prevents, and on the RP2040 ticks go on in its midst.
+"""
+
+import gc
+import sys
+
+from micropython import const, kbd_intr
+
+from firmware import faults, slots
+from firmware.app import App
+from firmware.boot_record import BootRecord
+from firmware.panel import Panel
+from firmware.settings import SettingsError, decode
+from firmware.treatment import BOOT, PROOF, SELF_TEST, TREATING
+from hal import wiring
+from hal.contract import BARRIERS_FINE, SENSORS_FINE, RunningBoard, StorageRefused
+
+# Only a type checker has to be told.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from machine import Timer
+
+    from firmware.link import Link
+
+# The config lies in the slot that runs, so that both switch together and a rollback
+# brings the old one back; a frozen build has it at the top.
+_SLOT = slots.running(__file__)
+_FOLDER = "/" + _SLOT if _SLOT else ""
+CONFIG_PATH = _FOLDER + "/config.bin"
+_NEW_CONFIG_PATH = _FOLDER + "/config.new"
+_CONFIG_LONGEST = const(4_096)
+
+# Four erases of a worn flash at 400 ms each (W25Q16JV data sheet), and some. [E]
+WATCHDOG_MS = const(4_000)
+HEALTHY_MS = const(3_000)
+# A device that ran this long has left its crashes behind. [E]
+LONG_HEALTHY_MS = const(600_000)
+_NO_MARK_MS = const(0x1FFFFFFF)
+
+# Turns of 20 ms between two collections, and between two looks at what is free. [E]
+_TIDY_TURNS = const(25)
+# More than those turns use up. [E]
+_RESERVE_BYTES = const(16_384)
+
+_STOP_KEY = const(3)
+_NO_KEY = const(-1)
+
+_TICK_MS = const(10)  # of a board whose settings were refused; it gets no tick
+
+# What `prove_barriers` found, by its number.
+_BARRIERS = (
+    "",
+    "the actuators have power without a heartbeat",
+    "the actuators get no power from the heartbeat",
+    "the power outlasts the heartbeat",
+    "the vacuum comparator does not cut the power",
+)
+
+
+def run(keeper: "Timer | None" = None) -> bool:
+    """Run the device until it is to stay in the REPL. False if it could not start, or
+    ended with an exception. `keeper` feeds a watchdog that is running already."""
+    blob = _read_config()
+    if not blob:
+        return False
+    compiled_settings = blob[wiring.LENGTH :]
+    refusal = ""
+    tick_ms = _TICK_MS
+    adc_reference_mv = 0
+    try:
+        wired = wiring.decode(blob)
+        try:
+            settings = decode(compiled_settings)
+            tick_ms = settings.tick_period_ms
+            adc_reference_mv = settings.adc_reference_mv
+        except SettingsError as refused:
+            refusal = str(refused)
+        board = _board(wired, tick_ms, adc_reference_mv)
+    except wiring.WiringError as refused:
+        say(_refused(str(refused)))
+        return False
+    record = BootRecord(board.boot_storage)
+    is_good = False
+    try:
+        if refusal:
+            say(_refused(refusal))
+            board.stop()
+            board.show(0, 1, 0)
+        else:
+            compose(board, record, wired, compiled_settings).run(keeper)
+    except KeyboardInterrupt:
+        _halt(board)
+        is_good = True
+        say("stopped by Ctrl-C")
+    except Exception as error:  # noqa: BLE001 - whatever it was: safe, kept, and again
+        _halt(board)
+        words = _traceback(error)
+        record.note_crash(words)
+        say("stopped by an error:\n" + words)
+        if not board.in_service:
+            board.restart(0)
+    except BaseException:
+        _halt(board)
+        raise
+    return is_good
+
+
+def say(text: str) -> None:
+    """A line on the console."""
+    sys.stdout.write("Emery: " + text + "\n")
+
+
+def _read_config() -> bytes:
+    try:
+        with open(CONFIG_PATH, "rb") as file:
+            blob = file.read(_CONFIG_LONGEST)
+    except OSError as error:
+        say("{} cannot be read ({}). Put one on: emery flash CONFIG".format(CONFIG_PATH, error))
+        return b""
+    if not blob:
+        say(_refused("it is empty"))
+    return blob
+
+
+def _refused(problem: str) -> str:
+    return "{} is refused: {}. Put another one on: emery flash CONFIG".format(
+        CONFIG_PATH, problem)
+
+
+def _board(wired: wiring.Wiring, tick_ms: int, adc_reference_mv: int) -> RunningBoard:
+    """The board of the chip that this runs on, with its outputs safe.
+
+    WiringError, before any pin is touched, if the wiring is for another chip.
+    """
+    if sys.platform == "rp2":
+        from hal.rp2040 import Rp2040Board
+
+        return Rp2040Board(wired, tick_ms, adc_reference_mv)
+    from hal.esp32 import Esp32Board
+
+    return Esp32Board(wired, tick_ms, adc_reference_mv)
+
+
+def _halt(board: RunningBoard) -> None:
+    """Stopped and safe; a second Ctrl-C does not get in between."""
+    for _ in range(3):
+        try:
+            kbd_intr(_NO_KEY)
+            board.stop()
+            break
+        except KeyboardInterrupt:
+            continue
+    gc.enable()
+    gc.collect()
+    kbd_intr(_STOP_KEY)
+
+
+def _traceback(error: BaseException) -> str:
+    if not hasattr(sys, "print_exception"):
+        return repr(error)
+    from io import StringIO
+
+    text = StringIO()
+    sys.print_exception(error, text)
+    return text.getvalue().strip()
+
+
+def compose(
+    board: RunningBoard, record: BootRecord, wired: wiring.Wiring, compiled_settings: bytes
+) -> "MainLoop":
+    """Everything around the core, put together; settings that were checked."""
+    from firmware.link import Link
+
+    record.begin(board.reset_cause)
+    if record.needs_service:
+        board.in_service = 1
+        say("SERVICE, since the last starts went badly. " + record.error)
+    app = App(board, compiled_settings, board.in_service)
+    barrier = BARRIERS_FINE
+    if not board.in_service:
+        barrier = board.prove_barriers()
+        if barrier != BARRIERS_FINE:
+            app.readings.main_fault = faults.PROTECTION_FAILED
+            say("no treatment: " + _BARRIERS[barrier])
+    slot = _SLOT
+    info = {
+        "version": slots.version(slot),
+        "slot": slot,
+        "board": wired.board_name,
+        "chip": wiring.CHIPS[wired.chip],
+        "boot": record,
+        "reset_cause": board.reset_cause,
+        "barrier": barrier,
+        "wiring": wired,
+        "settings": compiled_settings,
+        "write_config": lambda blob: write_config(blob, board),
+    }
+    link = Link(app, board, sys.stdin.buffer, sys.stdout.buffer, info)
+    panel = Panel(app, board, len(decode(compiled_settings).zones))
+    say("{} {}, slot {}, {}{}".format(
+        info["version"], info["chip"], slot or "none", wired.board_name,
+        ", SERVICE" if board.in_service else ""))
+    return MainLoop(board, app, link, panel, record, slot)
+
+
+def write_config(blob: bytes, board: RunningBoard) -> str:
+    """Put another config in the place of the one on flash. What was wrong, "" if it is
+    there now; it holds from the next start on."""
+    try:
+        wiring.decode(blob)
+        decode(blob[wiring.LENGTH :])
+        slots.replace_file(CONFIG_PATH, _NEW_CONFIG_PATH, blob, board)
+    except (wiring.WiringError, SettingsError, StorageRefused) as refused:
+        return str(refused)
+    except OSError as error:
+        return "it cannot be written ({})".format(error)
+    return ""
+
+
+class MainLoop:
+    """What goes on between ticks."""
+
+    def __init__(
+        self,
+        board: RunningBoard,
+        app: App,
+        link: "Link",
+        panel: Panel,
+        record: BootRecord,
+        slot: str,
+    ) -> None:
+        self._board = board
+        self._app = app
+        self._link = link
+        self._panel = panel
+        self._record = record
+        self._slot = slot
+        self._is_safe = False  # as far as Ctrl-C and the collector know
+        self._tidy_turns = 0
+        self.forced_collections = 0  # while outputs may have been active
+        self._ticks = board.ticks
+        self._mark_ms = 0  # when the next health mark is due, by `now_ms`
+        self._is_error_kept = False
+        self._sensor_fault = SENSORS_FINE
+
+    def run(self, keeper: "Timer | None") -> None:
+        """Start the ticks, and turn for ever. Ctrl-C and whatever goes wrong come out
+        as exceptions; the caller stops the board."""
+        board = self._board
+        gc.collect()
+        if not board.in_service:
+            board.watch(WATCHDOG_MS)
+            if keeper is not None:
+                keeper.deinit()
+        board.start(self._app.tick)
+        while True:
+            self.turn()
+            board.pause()
+
+    def turn(self) -> None:
+        """One turn; the board's pause of 20 ms comes after it."""
+        board = self._board
+        self._look_whether_safe()
+        board.poll()
+        self._app.turn()
+        self._link.turn()
+        self._panel.turn()
+        self._tidy()
+        if board.tick_error is not None:
+            raise board.tick_error
+        if board.ticks != self._ticks:
+            self._ticks = board.ticks
+            board.feed_watchdog()
+            if self._is_safe:
+                self._keep_records()
+
+    def _look_whether_safe(self) -> None:
+        """Ctrl-C and the collector go with the outputs."""
+        is_safe = self._board.is_safe()
+        controller = self._app.controller
+        if controller is not None and is_safe:
+            state = controller.treatment.state
+            is_safe = state != TREATING and state != PROOF
+        if is_safe == self._is_safe:
+            return
+        self._is_safe = is_safe
+        if is_safe:
+            gc.enable()
+            kbd_intr(_STOP_KEY)
+        else:
+            kbd_intr(_NO_KEY)
+            gc.disable()
+
+    def _tidy(self) -> None:
+        """Collect garbage when it delays nobody, or when there is no other way."""
+        self._tidy_turns += 1
+        if self._tidy_turns < _TIDY_TURNS:
+            return
+        self._tidy_turns = 0
+        if self._is_safe:
+            gc.collect()
+        elif gc.mem_free() < _RESERVE_BYTES:
+            gc.collect()
+            self.forced_collections += 1
+
+    def _keep_records(self) -> None:
+        """What went wrong and what went well; the outputs are safe."""
+        app = self._app
+        if app.error is not None:
+            if not self._is_error_kept:
+                self._is_error_kept = True
+                words = _traceback(app.error)
+                self._record.note_crash(words)
+                self._link.say("the tick ended with an error:\n" + words)
+            return
+        if self._board.sensor_fault != self._sensor_fault:
+            self._sensor_fault = self._board.sensor_fault
+            self._link.say("sensors on the bus: fault {}".format(self._sensor_fault))
+        now_ms = app.readings.now_ms
+        if self._mark_ms == 0:
+            self._mark_ms = now_ms + HEALTHY_MS
+        elif now_ms >= self._mark_ms and self._is_healthy():
+            self._mark(now_ms)
+
+    def _is_healthy(self) -> bool:
+        controller = self._app.controller
+        if controller is None:
+            return False
+        state = controller.treatment.state
+        fault = controller.protection.fault
+        return state != BOOT and state != SELF_TEST and fault != faults.INTERNAL
+
+    def _mark(self, now_ms: int) -> None:
+        """The health mark, after which the slot stays; a long one forgives crashes."""
+        record = self._record
+        board = self._board
+        self._mark_ms = now_ms + HEALTHY_MS  # once more, if it cannot be kept
+        if record.unmarked:
+            record.mark_healthy()
+        else:
+            record.forget_crashes()
+        if not record.is_kept:
+            return
+        try:
+            if not board.in_service:
+                slots.end_trial(self._slot, board)
+        except (OSError, StorageRefused):
+            return
+        self._mark_ms = now_ms + LONG_HEALTHY_MS if record.crashes else _NO_MARK_MS

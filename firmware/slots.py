@@ -1,0 +1,66 @@
+"""What the running firmware has to do with the slots: which it is in, and that it works.
+
+A device has two, `/a` and `/b`, and `/slot.json` tells which one is active, whether it
+is on trial, and how often it was started so. `/main.py` decides by it, `emery flash`
+writes it, and the firmware says here that the trial is over. It is written beside and
+renamed, so that the power may fail at any moment.
+"""
+
+import json
+import os
+
+from hal.contract import RunningBoard, StorageRefused
+
+STATE_PATH = "/slot.json"
+NEW_PATH = "/slot.new"
+
+
+def running(module_path: str) -> str:
+    """The slot that a module was imported from, "" if from none (a frozen build)."""
+    return module_path[1] if module_path[:3] in ("/a/", "/b/") else ""
+
+
+def version(slot: str) -> str:
+    """Version of the firmware in a slot, "?" if it cannot be told."""
+    try:
+        with open("/" + slot + "/manifest.json") as file:
+            return str(json.load(file)["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "?"
+
+
+def on_trial(slot: str) -> bool:
+    """Is this slot, the active one, still on trial?"""
+    state = _state()
+    return state.get("active") == slot and bool(state.get("trial"))
+
+
+def end_trial(slot: str, board: RunningBoard) -> None:
+    """The firmware of this slot has proved itself: it stays. Nothing is written if it
+    was not on trial. StorageRefused unless the outputs are safe; OSError."""
+    if not on_trial(slot):
+        return
+    replace_file(STATE_PATH, NEW_PATH, json.dumps(
+        {"active": slot, "trial": 0, "tries": 0}).encode(), board)
+
+
+def replace_file(path: str, new_path: str, content: bytes, board: RunningBoard) -> None:
+    """Put `content` in the place of a file: after a power cut it is the old one or the
+    new one, whole. StorageRefused unless the outputs are safe; OSError."""
+    if not board.open_storage_window():
+        raise StorageRefused("the board's outputs are not safe")
+    try:
+        with open(new_path, "wb") as file:
+            file.write(content)
+        os.rename(new_path, path)
+    finally:
+        board.close_storage_window()
+
+
+def _state() -> dict:
+    try:
+        with open(STATE_PATH) as file:
+            state = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
