@@ -203,7 +203,7 @@ class PinBoard(RunningBoard):
         self._now_ms = (self._now_ms + passed_ms) & NOW_MASK
         dt_ms = passed_ms - self._excused_ms
         self._excused_ms = 0
-        if dt_ms >= self._period_ms << 1:
+        if dt_ms > self._period_ms << 1:
             self.overruns = (self.overruns + 1) & NOW_MASK
         if dt_ms < 1:
             dt_ms = 1
@@ -369,9 +369,9 @@ class PinBoard(RunningBoard):
         try:
             return self._see_barriers()
         finally:
+            self.make_safe()
             if self._comparator_test is not None:
                 self._comparator_test.value(0)
-            self.make_safe()
 
     def _see_barriers(self) -> int:
         self.make_safe()
@@ -516,7 +516,7 @@ class PinBoard(RunningBoard):
         raise NotImplementedError
 
     def _start_ticks(self) -> None:
-        """`_run_tick` every period, the first one a period from now."""
+        """`_run_tick` every period from now on."""
         raise NotImplementedError
 
     def _stop_ticks(self) -> None:

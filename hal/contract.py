@@ -245,7 +245,7 @@ class RunningBoard(Board):
     in_service: int  # 1 if this start is to be SERVICE: asked for, or END held
     reset_cause: int  # one RESET_
     ticks: int  # ticks so far, wrapping; one that failed does not count
-    overruns: int  # ticks that came a whole period late, or later
+    overruns: int  # ticks that came more than a period late
     tick_error: BaseException | None  # what the tick raised
     sensor_fault: int  # one of SENSORS_FINE, SENSOR_BUS_STUCK ..
     digital_vacuum_pa: int  # of the third sensor, for trends alone

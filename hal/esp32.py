@@ -131,7 +131,7 @@ class Esp32Board(PinBoard):
         self._set_heartbeat(0)
 
     def _start_ticks(self) -> None:
-        self._due_ms = ticks_add(ticks_ms(), self._period_ms)
+        self._due_ms = ticks_ms()  # the next pause begins with one
 
     def _stop_ticks(self) -> None:
         """Nothing to stop: `pause` calls none while the board does something else."""

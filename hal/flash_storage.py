@@ -14,13 +14,13 @@ that lost its charge; the record that is left may then be one commit old.
 Wear. littlefs keeps a file this small inside its folder's pair of blocks and
 appends every write to it, rounded up to the program size: 256 bytes on the
 RP2040, 32 on the ESP32 (`_boot.py` of the ports). Only a block that is full is
-compacted into its twin, which is one erase of 4 kB. `host_tests/unit/
-test_flash_storage.py` counts it on littlefs itself: an erase for about every 14
-commits on the RP2040, for every 30 on the ESP32. Eight sessions of the longest
-kind a day (98 commits each, see `firmware/storage.py`) and as many restarts are
-2.9 million commits in ten years, so 210 000 erases. littlefs moves the pair on
-after 100 compactions, so they spread over the free blocks: over 64 of them,
-3 300 each, of the 100 000 that the W25Q16JV data sheet promises. [E]
+compacted into its twin, which is one erase of 4 kB, and after 100 of them the pair
+moves to other blocks. host_tests/unit/test_flash_storage.py counts on littlefs
+itself: an erase for every 15 commits on the RP2040, for every 39 on the ESP32.
+Eight sessions of the longest kind a day, of 98 commits each (see
+firmware/storage.py), are 2.9 million commits in ten years and so 190 000 erases.
+Spread over 64 free blocks that is 3 000 each, of the 100 000 that the W25Q16JV data
+sheet promises: 33 times what is needed. [E]
 """
 
 import os

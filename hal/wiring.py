@@ -136,6 +136,8 @@ class Wiring:
 
         def __getattr__(self, name: str) -> int: ...
 
+        def __setattr__(self, name: str, value: object) -> None: ...
+
 
 def broken_rules(wiring: Wiring) -> list:
     """(role or fact, problem) for everything that this chip cannot do."""

@@ -52,11 +52,14 @@ class Bmp280(Device):
 
     def transact(self, i2c) -> int:  # type: ignore[no-untyped-def]
         """Who is there; its calibration; then by turns measure and read."""
-        if self.step == 0:
-            self._place = 1 - self._place
         address = _ADDRESSES[self._place]
         if self.step == 0:
-            if i2c.readfrom_mem(address, _ID, 1)[0] not in (_BMP280, _BME280):
+            try:
+                chip = i2c.readfrom_mem(address, _ID, 1)[0]
+            except OSError:
+                self._place = 1 - self._place
+                raise
+            if chip not in (_BMP280, _BME280):
                 raise BadAnswer
             self.step = 1
             return 0
@@ -75,7 +78,7 @@ class Bmp280(Device):
         result = self._result
         i2c.readfrom_mem_into(address, _STATUS, result)
         # A device that was reset has forgotten what it was to measure.
-        if result[0] & _BMP280_BUSY or result[1] & _MODE or result[1] | _MODE != _MEASURE[0] | _MODE:
+        if result[0] & _BMP280_BUSY or result[1] != _MEASURE[0] & ~_MODE:
             raise BadAnswer
         pressure_pa = pascal(
             self._calibration,

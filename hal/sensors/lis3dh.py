@@ -52,13 +52,14 @@ class Lis3dh(Device):
 
     def transact(self, i2c) -> int:  # type: ignore[no-untyped-def]
         """Who is there; set it up; then read, again and again."""
-        if self.step == 0:
-            self._place = 1 - self._place
-            self._before = ()
-            self._equal = 0
         address = _ADDRESSES[self._place]
         if self.step == 0:
-            if i2c.readfrom_mem(address, _WHO_AM_I, 1)[0] != _LIS3DH:
+            try:
+                chip = i2c.readfrom_mem(address, _WHO_AM_I, 1)[0]
+            except OSError:
+                self._place = 1 - self._place
+                raise
+            if chip != _LIS3DH:
                 raise BadAnswer
             self.step = 1
             return 0
@@ -81,6 +82,7 @@ class Lis3dh(Device):
         self._before = axes
         if not before:
             return
+        # Kept when it is set up again, which does not help a frozen one.
         self._equal = self._equal + 1 if axes == before else 0
         if self._equal >= _FROZEN_READS:
             raise BadAnswer
