@@ -127,6 +127,7 @@ class PinBoard(RunningBoard):
         self._set_feed = self._feed_pin.value
         self._set_vent = self._vent_pin.value
         self._outputs_are_safe = 1
+        self._ctrl_c: KeyboardInterrupt | None = None  # struck in `make_safe`
         self.output_errors = 0  # times that an output could not be set
         self._feed_period_ms = wiring.feed_period_ms
         self._feed_phase_ms = 0
@@ -254,11 +255,24 @@ class PinBoard(RunningBoard):
     def make_safe(self) -> None:
         """Pump off, feed closed, vent open, heartbeat stopped. Never raises."""
         try:
-            self._set_pump(0)
-            self._set_feed(0)
-            self._set_vent(0)
-            self._hush()
-            self._outputs_are_safe = 1
+            self._lower_outputs()
+        except KeyboardInterrupt as ctrl_c:
+            # Ctrl-C in the main loop: the next pause tells it.
+            self._ctrl_c = ctrl_c
+            self._make_safe_once_more()
+        except BaseException:  # noqa: BLE001 - counted there; the others must follow
+            self._make_safe_one_by_one()
+
+    def _lower_outputs(self) -> None:
+        self._set_pump(0)
+        self._set_feed(0)
+        self._set_vent(0)
+        self._hush()
+        self._outputs_are_safe = 1
+
+    def _make_safe_once_more(self) -> None:
+        try:
+            self._lower_outputs()
         except BaseException:  # noqa: BLE001 - counted there; the others must follow
             self._make_safe_one_by_one()
 
@@ -412,7 +426,15 @@ class PinBoard(RunningBoard):
 
     def pause(self) -> None:
         """The main loop's pause of about 20 ms."""
+        self._tell_ctrl_c()
         sleep_ms(PAUSE_MS)
+
+    def _tell_ctrl_c(self) -> None:
+        """Raise the Ctrl-C that struck while the outputs were made safe."""
+        ctrl_c = self._ctrl_c
+        if ctrl_c is not None:
+            self._ctrl_c = None
+            raise ctrl_c
 
     def poll(self) -> None:
         """One turn of the bus into the mailbox, and a look at the buttons."""

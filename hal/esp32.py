@@ -71,6 +71,7 @@ class Esp32Board(PinBoard):
         """The main loop's pause of about 20 ms, with the ticks that fall due."""
         end_ms = ticks_add(ticks_ms(), PAUSE_MS)
         while True:
+            self._tell_ctrl_c()
             now_ms = ticks_ms()
             wait_ms = ticks_diff(end_ms, now_ms)
             if wait_ms <= 0:

@@ -31,7 +31,7 @@ from micropython import const
 
 from hal.contract import Storage, StorageRefused
 
-_ENOENT = const(2)
+_NO_SUCH_FILE = const(2)
 _EIO = const(5)
 _SEQUENCE_BYTES = const(4)
 _SUM_BYTES = const(4)
@@ -110,7 +110,7 @@ class FlashStorage(Storage):
         try:
             file = open(path, "wb")
         except OSError as error:
-            if error.args[0] != _ENOENT:
+            if error.args[0] != _NO_SUCH_FILE:
                 raise
             os.mkdir(self._folder)
             file = open(path, "wb")
@@ -131,7 +131,7 @@ def _content(path: str) -> bytes:
     try:
         file = open(path, "rb")
     except OSError as error:
-        return b"" if error.args[0] == _ENOENT else b"?"
+        return b"" if error.args[0] == _NO_SUCH_FILE else b"?"
     try:
         return file.read(_FILE_HIGHEST_BYTES)
     except OSError:

@@ -65,9 +65,9 @@ _I2C_HZ = const(100_000)  # for a cable to the handpiece
 _I2C_TIMEOUT_US = const(10_000)  # the longest answer takes 2.5 ms; ticks come in between
 
 # RP2040 data sheet, section 4.7.6.
-_WATCHDOG_CTRL = const(0x40058000)
-_ENABLED = const(0x40000000)
-_WATCHDOG_REASON = const(0x40058008)
+_WDT_CTRL = const(0x40058000)
+_WDT_IS_ON = const(0x40000000)
+_WDT_REASON = const(0x40058008)
 _REASON_TIMER = const(1)
 _REASON_FORCED = const(2)
 
@@ -108,12 +108,12 @@ class Rp2040Board(PinBoard):
         self._sda = wiring.i2c_sda
 
     def _cause(self) -> int:
-        if mem32[_WATCHDOG_CTRL] & _ENABLED:
+        if mem32[_WDT_CTRL] & _WDT_IS_ON:
             # A reset would have ended it.
             return RESET_SOFT
         if reset_cause() != WDT_RESET:
             return RESET_POWER_ON
-        reason = mem32[_WATCHDOG_REASON]
+        reason = mem32[_WDT_REASON]
         if reason & _REASON_FORCED:
             return RESET_HARD  # machine.reset()
         return RESET_WATCHDOG if reason & _REASON_TIMER else RESET_UNKNOWN

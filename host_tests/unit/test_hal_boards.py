@@ -241,6 +241,27 @@ def test_make_safe_never_raises_and_reaches_the_others(chip: Chip, role: str) ->
     assert not chip.power()
 
 
+def test_ctrl_c_within_make_safe_is_told_by_the_next_pause(chip: Chip) -> None:
+    board = chip.board()
+    board.drive(FULL)
+    set_feed = board._set_feed
+
+    def struck_once(level: int) -> None:
+        board._set_feed = set_feed
+        raise KeyboardInterrupt
+
+    board._set_feed = struck_once
+    board.make_safe()
+    assert chip.is_driven_safe()
+    assert board.is_safe()
+    # No output refused, so that the pump keeps its PWM.
+    assert board.output_errors == 0
+    assert chip.wires.pump in chip.pwm_pins
+    with pytest.raises(KeyboardInterrupt):
+        board.pause()
+    board.pause()
+
+
 def test_an_output_that_stays_broken_is_not_called_safe(chip: Chip) -> None:
     board = chip.board()
     board.drive(FULL)
