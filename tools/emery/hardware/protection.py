@@ -184,7 +184,7 @@ def _sums(sheet: Sheet) -> None:
         ("", False),
         ("U2a trips when sensor C gives less than REF", True),
         (f"{trips.nominal:.1f} kPa; the parts allow {trips.low:.1f} to {trips.high:.1f}.", False),
-        ("Sensor and REF share one supply: it does not count.", False),
+        ("They share one supply, which does not count.", False),
         ("", False),
         ("The latch", True),
         ("Once tripped, U2b and Q4 hold it tripped for as long as", False),
