@@ -452,7 +452,7 @@ class VirtualBoard:
     # Life and death of interpreters
 
     def _power_on(self) -> None:
-        self._mcu.hard_reset(self.chip.power_on_cause, power_lost=True)
+        self._mcu.hard_reset(self.chip.power_on_cause, "power", power_lost=True)
         self._start()
 
     def _cut_power(self) -> None:
@@ -461,7 +461,7 @@ class VirtualBoard:
             self._read_console()
             self._drop_interpreter()
         self._typed.clear()
-        self._mcu.hard_reset(self.chip.power_on_cause, power_lost=True)
+        self._mcu.hard_reset(self.chip.power_on_cause, "power", power_lost=True)
 
     def _restart(self, cause: int, why: str) -> None:
         """A reset of the chip, of whatever kind."""
@@ -471,7 +471,7 @@ class VirtualBoard:
             self._read_console()
         self._drop_interpreter()
         self._typed.clear()
-        self._mcu.hard_reset(cause)
+        self._mcu.hard_reset(cause, why)
         self._start()
 
     def _start(self) -> None:

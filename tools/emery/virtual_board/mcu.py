@@ -39,6 +39,7 @@ _CTRL_C = 3
 # RP2040 data sheet, section 4.7: watchdog registers.
 _WATCHDOG = 0x4005_8000
 _CTRL, _LOAD, _REASON, _SCRATCH0, _SCRATCH7 = 0x00, 0x04, 0x08, 0x0C, 0x28
+_REASON_TIMER, _REASON_FORCED = 1, 2
 _CTRL_ENABLE = 1 << 30
 _CTRL_TRIGGER = 1 << 31
 _TIME_MASK = 0xFFFFFF
@@ -152,7 +153,7 @@ class Mcu:
         self.program_runs = False
         self.unread = b""  # typed at the prompt, for the program that begins
 
-    def hard_reset(self, cause: int, *, power_lost: bool = False) -> None:
+    def hard_reset(self, cause: int, why: str, *, power_lost: bool = False) -> None:
         """Every pin and peripheral as the chip's reset leaves it."""
         self.catch_up()
         self.pins.reset(self.now_us)
@@ -161,12 +162,11 @@ class Mcu:
         self.raw_repl = False
         self._started_us = self.now_us
         self.frequency_hz = self.chip.frequency_hz
+        # What the RP2040's watchdog says of it, section 4.7.6 of its data sheet.
+        self._reason = {WATCHDOG: _REASON_TIMER, RESET: _REASON_FORCED}.get(why, 0)
         if power_lost:
             self.rtc_memory = b""
             self._scratch = [0] * 8
-            self._reason = 0
-        elif cause == self.chip.watchdog_cause:
-            self._reason = 1
 
     def soft_reset(self) -> None:
         """The interpreter is gone; the chip keeps pins, watchdog and PIO latches."""
