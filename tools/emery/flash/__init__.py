@@ -1,0 +1,1 @@
+"""Putting firmware and config on a device, so that no cut of power can brick it."""
