@@ -5,6 +5,7 @@ import io
 import os
 import select
 import sys
+import time  # the interpreter's own: the board's takes its place later
 
 import _thread
 import micropython
@@ -29,8 +30,6 @@ _PATIENCE_MS = 20
 
 def _helper(descriptor: int) -> None:
     """The second thread: announces the calls that fall due while main computes."""
-    import time
-
     line = open(descriptor, "r+b")
     head = bytearray(ops.RECORD)
     snapshot = bytearray(ops.SNAPSHOT)
