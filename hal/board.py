@@ -121,7 +121,7 @@ class PinBoard(RunningBoard):
         self._feed_pin = Pin(wiring.feed, Pin.OUT, value=0)
         self._vent_pin = Pin(wiring.vent, Pin.OUT, value=0)
         self._heartbeat_pin = Pin(wiring.heartbeat, Pin.OUT, value=0)
-
+        self._output_pins = (self._pump_pin, self._feed_pin, self._vent_pin)
         # Methods are kept, since to look one up as a value allocates.
         self._set_pump = PWM(self._pump_pin, freq=wiring.pump_pwm_hz, duty_u16=0).duty_u16
         self._set_feed = self._feed_pin.value
@@ -285,7 +285,7 @@ class PinBoard(RunningBoard):
         its pin."""
         self.output_errors += 1
         is_safe = 1
-        for pin in (self._pump_pin, self._feed_pin, self._vent_pin):
+        for pin in self._output_pins:  # a tuple made here would need memory
             try:
                 pin.init(Pin.OUT, value=0)
             except BaseException:  # noqa: BLE001 - kept in is_safe
