@@ -27,7 +27,7 @@ from emery.virtual_board.mcu import (
     WATCHDOG,
     Mcu,
 )
-from emery.virtual_board.pins import Change
+from emery.virtual_board.pins import Change, Pins
 from emery.virtual_board.port import Port, PseudoTerminal, TcpServer
 from emery.virtual_board.world import World
 
@@ -152,7 +152,7 @@ class VirtualBoard:
         return self._mcu.pins.trace
 
     @property
-    def pins(self):  # type: ignore[no-untyped-def]
+    def pins(self) -> Pins:
         """The pins; see `emery.virtual_board.pins`."""
         return self._mcu.pins
 
@@ -238,7 +238,7 @@ class VirtualBoard:
 
     def locked(self) -> threading.RLock:
         """Hold this to look at several things at one moment, or to change them."""
-        return self._lock  # type: ignore[return-value]
+        return self._lock
 
     # The thread
 

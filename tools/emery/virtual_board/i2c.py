@@ -72,6 +72,7 @@ class Bmp280(Device):
         )
 
     def write(self, us: int, register: int, value: int) -> None:
+        """Control, configuration or reset."""
         if register == 0xF4:
             self._control = value
             if value & 3:
@@ -85,6 +86,7 @@ class Bmp280(Device):
             self._control = self._configuration = 0
 
     def read(self, us: int, register: int) -> int:
+        """Identity, calibration, status or the last measurement."""
         if register == 0xD0:
             return 0x00 if BAD in self.faults else 0x58
         if 0x88 <= register < 0x88 + len(self._calibration):
@@ -145,8 +147,8 @@ class Lis3dh(Device):
         self._axes = (0, 0, 1_000)
 
     def transfer(self, us: int, data: bytes, length: int) -> bytes | None:
+        """As any device, but that the pointer moves only if its top bit is set."""
         if data and length > 1 and not data[0] & 0x80:
-            # Without the top bit the pointer stands still.
             answer = super().transfer(us, data, 1)
             return None if answer is None else answer * length
         if data:
@@ -154,9 +156,11 @@ class Lis3dh(Device):
         return super().transfer(us, data, length)
 
     def write(self, us: int, register: int, value: int) -> None:
+        """Any control register."""
         self._registers[register] = value
 
     def read(self, us: int, register: int) -> int:
+        """Identity, status or an axis."""
         if register == 0x0F:
             return 0x00 if BAD in self.faults else 0x33
         if register == 0x27:
@@ -196,6 +200,7 @@ class Abp2(Device):
         self._counts = 0
 
     def transfer(self, us: int, data: bytes, length: int) -> bytes | None:
+        """Measure with 0xAA 0 0, then read status, pressure and temperature."""
         if MISSING in self.faults:
             return None
         if data[:1] == b"\xaa":
@@ -225,6 +230,7 @@ class Xgzp6897d(Device):
         self._counts = 0
 
     def write(self, us: int, register: int, value: int) -> None:
+        """The command register."""
         if register == 0x30:
             self._command = value
             self._ready_us = us + self._MEASURES_US
@@ -232,6 +238,7 @@ class Xgzp6897d(Device):
                 self._counts = int(-self._vacuum_pa() * 64) & 0xFFFFFF
 
     def read(self, us: int, register: int) -> int:
+        """The command register with its busy bit, or the pressure."""
         if register == 0x30:
             busy = us < self._ready_us or BAD in self.faults
             return self._command if busy else self._command & ~0x08

@@ -17,7 +17,6 @@ MicroPython itself does differently.
 
 import builtins
 import importlib
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -28,7 +27,7 @@ from typing import Any
 
 from emery.virtual_board.chips import CHIPS
 from emery.virtual_board.flash import Flash
-from emery.virtual_board.mcu import Mcu
+from emery.virtual_board.mcu import RESET, WATCHDOG, Mcu
 from emery.virtual_board.on_board import chip_facts, ops
 from emery.virtual_board.pins import Change, Pins
 from emery.virtual_board.world import World
@@ -102,9 +101,10 @@ class InsideBoard:
 
     def reset(self, why: str = "reset button") -> None:
         """What a reset does to the chip; make the code under test anew then."""
-        cause = {"watchdog": self.mcu.chip.watchdog_cause, "machine.reset": self.mcu.chip.reset_cause}
+        chip = self.mcu.chip
+        cause = {WATCHDOG: chip.watchdog_cause, RESET: chip.reset_cause}
         self.mcu.hard_reset(
-            cause.get(why, self.mcu.chip.power_on_cause), why, power_lost=why == "power cut"
+            cause.get(why, chip.power_on_cause), why, power_lost=why.startswith("power cut")
         )
         self.line.timers.clear()
         self.line.busy = 0
@@ -195,7 +195,7 @@ def board(
                     return served[name]  # type: ignore[no-any-return]
                 return usual_import(name, names, *rest, **more)
 
-            builtins.__import__ = import_for_device
+            builtins.__import__ = import_for_device  # type: ignore[assignment]
             yield inside
         finally:
             builtins.__import__ = usual_import
@@ -223,16 +223,16 @@ def _served(inside: InsideBoard, chip_name: str) -> dict[str, Any]:
     micropython.alloc_emergency_exception_buf = lambda size: None
     micropython.schedule = lambda function, argument: function(argument)
 
-    def place(path: str) -> str:
-        return str(inside.files / path.lstrip("/"))
+    def place(path: str) -> Path:
+        return inside.files / path.lstrip("/")
 
     files = SimpleNamespace(
-        mkdir=lambda path: os.mkdir(place(path)),
-        remove=lambda path: os.remove(place(path)),
-        rmdir=lambda path: os.rmdir(place(path)),
-        rename=lambda old, new: os.replace(place(old), place(new)),
-        listdir=lambda path="/": os.listdir(place(path)),
-        stat=lambda path: os.stat(place(path)),
+        mkdir=lambda path: place(path).mkdir(),
+        remove=lambda path: place(path).unlink(),
+        rmdir=lambda path: place(path).rmdir(),
+        rename=lambda old, new: place(old).replace(place(new)),
+        listdir=lambda path="/": sorted(one.name for one in place(path).iterdir()),
+        stat=lambda path: place(path).stat(),
         sync=lambda: None,
     )
     return {
@@ -241,5 +241,5 @@ def _served(inside: InsideBoard, chip_name: str) -> dict[str, Any]:
         chip_name: inside.chip_module,
         "micropython": micropython,
         "os": files,
-        "open": lambda path, mode="r": open(place(path), mode),
+        "open": lambda path, mode="r": place(path).open(mode),
     }

@@ -100,7 +100,7 @@ class Interpreter:
                     str(folder), chip, str(passed[0]), str(passed[1]), str(image),
                     "1" if raw else "0",
                 ],
-                stdin=console, stdout=console, stderr=console,
+                stdin=console.fileno(), stdout=console.fileno(), stderr=console.fileno(),
                 pass_fds=passed, start_new_session=True, cwd=folder,
             )  # fmt: skip
         finally:

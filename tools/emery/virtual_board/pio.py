@@ -30,8 +30,8 @@ class StateMachine:
         self._program: list[int] = []
         self._execctrl = 0
         self._shiftctrl = 0
-        self._bases = (_NO_BASE,) * 5  # in, out, set, jmp, side
-        self._counts = (0, 0, 0)  # out, set, side
+        self._bases: tuple[int, ...] = (_NO_BASE,) * 5  # in, out, set, jmp, side
+        self._counts: tuple[int, ...] = (0, 0, 0)  # out, set, side
         # One cycle is _divider / 256 clocks of the processor.
         self._divider = 256
         self._clock_mhz = 125
@@ -122,10 +122,8 @@ class StateMachine:
             instruction = self._program[self._pc]
             if self._step(now, instruction):
                 self._cycles += 1 + self._delay(instruction)
-            elif self._stalled:
-                return
             else:
-                self._cycles += 1
+                self._cycles += 1  # a stall on the FIFO ends the loop
 
     def _time(self) -> int:
         return self._begin_us + self._cycles * self._divider // (256 * self._clock_mhz)

@@ -82,9 +82,11 @@ class PseudoTerminal(Port):
         self.path = os.ttyname(self._theirs)
 
     def fileno(self) -> int:
+        """Our end."""
         return self._ours
 
     def read(self) -> bytes:
+        """What is there."""
         with suppress(OSError):
             return os.read(self._ours, _PIECE)
         return b""
@@ -95,6 +97,7 @@ class PseudoTerminal(Port):
         return 0
 
     def close(self) -> None:
+        """Close both ends."""
         for end in (self._ours, self._theirs):
             os.close(end)
 
@@ -110,6 +113,7 @@ class TcpServer(Port):
         self.path = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def fileno(self) -> int:
+        """The user; -1 while there is none."""
         return self._user.fileno() if self._user is not None else -1
 
     def listener(self) -> int:
@@ -126,6 +130,7 @@ class TcpServer(Port):
             self._user = user
 
     def read(self) -> bytes:
+        """What the user has sent."""
         if self._user is None:
             return b""
         try:
@@ -156,5 +161,6 @@ class TcpServer(Port):
         self._pending.clear()
 
     def close(self) -> None:
+        """No user and no listener any more."""
         self._leave()
         self._listener.close()

@@ -5,6 +5,10 @@ set anew by every initialisation, `Timer(hard=True)` is refused on the ESP32, an
 hard callback that raises is never called again. What a pin does is the host's matter.
 """
 
+# Runs on MicroPython, and has its names: held to the stubs by a test instead.
+# mypy: ignore-errors
+# ruff: noqa: UP032
+
 from struct import pack
 
 from emery.virtual_board.on_board import chip_facts, ops
@@ -26,7 +30,7 @@ if not _RP2040:
     SOFT_RESET = 5
 
 
-def _number(pin) -> int:  # type: ignore[no-untyped-def]
+def _number(pin) -> int:
     """GPIO number of a pin given by number, by name (GP0, GPIO0) or as a Pin."""
     if isinstance(pin, Pin):
         return pin.number
@@ -57,13 +61,13 @@ class Pin:
 
     if _RP2040:
 
-        def __init__(self, id, mode=None, pull=None, *, value=None, alt=5) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+        def __init__(self, id, mode=None, pull=None, *, value=None, alt=5) -> None:  # noqa: A002
             self.number = _number(id)
             # Naming a pin does not touch it.
             if mode is not None or pull is not None or value is not None:
                 self.init(mode, pull, value=value, alt=alt)
 
-        def init(self, mode=None, pull=None, *, value=None, alt=5) -> None:  # type: ignore[no-untyped-def]
+        def init(self, mode=None, pull=None, *, value=None, alt=5) -> None:
             """Set it up; without a pull it gets none."""
             if mode == self.ALT:
                 LINE.post(
@@ -85,12 +89,12 @@ class Pin:
 
     else:
 
-        def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None, hold=None) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+        def __init__(self, id, mode=None, pull=-1, *, value=None, drive=None, hold=None) -> None:  # noqa: A002
             self.number = _number(id)
             if mode is not None or pull != -1 or value is not None:
                 self.init(mode, pull, value=value, drive=drive, hold=hold)
 
-        def init(self, mode=None, pull=-1, *, value=None, drive=None, hold=None) -> None:  # type: ignore[no-untyped-def]
+        def init(self, mode=None, pull=-1, *, value=None, drive=None, hold=None) -> None:
             """Set it up; a pull that is not given stays as it is."""
             if mode is not None and mode != self.IN and self.number >= 34:
                 raise ValueError("pin can only be input")
@@ -108,7 +112,7 @@ class Pin:
             level = ops.VALUE_KEPT if value is None else 1 if value else 0
             LINE.post(ops.OP_PIN_INIT, self.number, wanted | pulls << 4 | level << 8, 0)
 
-    def value(self, x=None):  # type: ignore[no-untyped-def]
+    def value(self, x=None):
         """Its level, or with `x` drive it."""
         number = self.number
         if x is None:
@@ -144,7 +148,7 @@ class Pin:
 class PWM:
     """Pulse width on one pin."""
 
-    def __init__(self, dest, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:  # type: ignore[no-untyped-def] # noqa: E501
+    def __init__(self, dest, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:  # noqa: E501
         if duty is not None and _RP2040:
             raise TypeError("extra keyword arguments given")
         self._number = _number(dest)
@@ -158,7 +162,7 @@ class PWM:
         self.init(freq, duty_u16=duty_u16, duty_ns=duty_ns, duty=duty, invert=invert)
         LINE.post(ops.OP_PWM_INIT, self._number, 0, 0)
 
-    def init(self, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:  # type: ignore[no-untyped-def]
+    def init(self, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:
         """Change what is given."""
         if invert:
             raise NotImplementedError("the virtual board has no inverted PWM")
@@ -171,7 +175,7 @@ class PWM:
         if duty is not None:
             self.duty(duty)
 
-    def freq(self, value=None):  # type: ignore[no-untyped-def]
+    def freq(self, value=None):
         """Frequency in Hz."""
         if value is None:
             return self._freq
@@ -183,7 +187,7 @@ class PWM:
         LINE.post(ops.OP_PWM_FREQ, self._number, 0, value)
         return None
 
-    def duty_u16(self, value=None):  # type: ignore[no-untyped-def]
+    def duty_u16(self, value=None):
         """Share of the period that is high, 0 to 65535."""
         if value is None:
             return self._duty
@@ -193,7 +197,7 @@ class PWM:
         LINE.post(ops.OP_PWM_DUTY, self._number, value, 0)
         return None
 
-    def duty_ns(self, value=None):  # type: ignore[no-untyped-def]
+    def duty_ns(self, value=None):
         """Time that is high in each period, in ns."""
         if value is None:
             return self._duty * 1_000_000_000 // (65535 * self._freq) if self._freq else 0
@@ -201,7 +205,7 @@ class PWM:
 
     if not _RP2040:
 
-        def duty(self, value=None):  # type: ignore[no-untyped-def]
+        def duty(self, value=None):
             """Share of the period that is high, 0 to 1023."""
             if value is None:
                 return self._duty >> 6
@@ -220,7 +224,7 @@ class ADC:
         ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
         WIDTH_9BIT, WIDTH_10BIT, WIDTH_11BIT, WIDTH_12BIT = 9, 10, 11, 12
 
-    def __init__(self, pin, *, sample_ns=None, atten=0) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, pin, *, sample_ns=None, atten=0) -> None:
         if _RP2040 and isinstance(pin, int) and 0 <= pin <= 4:
             self._channel = pin
         else:
@@ -244,7 +248,7 @@ class ADC:
 
     if not _RP2040:
 
-        def init(self, *, atten=0) -> None:  # type: ignore[no-untyped-def]
+        def init(self, *, atten=0) -> None:
             """Set the attenuation."""
             self.atten(atten)
 
@@ -266,7 +270,7 @@ class Timer:
     ONE_SHOT = 0
     PERIODIC = 1
 
-    def __init__(self, id=-1, **settings) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+    def __init__(self, id=-1, **settings) -> None:  # noqa: A002
         if id != -1 and (_RP2040 or not 0 <= id <= 3):
             raise ValueError("Timer doesn't exist")
         self.callback = None
@@ -278,7 +282,7 @@ class Timer:
         if settings:
             self.init(**settings)
 
-    def init(self, *, mode=1, callback=None, period=None, tick_hz=1000, freq=None, hard=False) -> None:  # type: ignore[no-untyped-def] # noqa: E501
+    def init(self, *, mode=1, callback=None, period=None, tick_hz=1000, freq=None, hard=False) -> None:  # noqa: E501
         """Start it: every `period` of ticks (ms), or `freq` times a second."""
         if hard and not _RP2040:
             raise ValueError("hard Timers are not implemented")
@@ -301,7 +305,7 @@ class I2C:
 
     _next_soft = 16
 
-    def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+    def __init__(self, id=-1, *, scl=None, sda=None, freq=400_000, timeout=50_000) -> None:  # noqa: A002
         if not 0 <= id <= 1:
             raise ValueError("I2C({}) doesn't exist".format(id))
         self._id = id
@@ -312,13 +316,13 @@ class I2C:
                 raise ValueError("bad SDA pin")
         self._connect(scl, sda, freq, timeout)
 
-    def _connect(self, scl, sda, freq: int, timeout: int) -> None:  # type: ignore[no-untyped-def]
+    def _connect(self, scl, sda, freq: int, timeout: int) -> None:
         scl_number = 255 if scl is None else _number(scl)
         sda_number = 255 if sda is None else _number(sda)
         setup = pack("<BBII", scl_number, sda_number, freq, timeout)
         LINE.ask_data(ops.OP_I2C_INIT, self._id, 0, setup, None)
 
-    def _transfer(self, address: int, data, into, bits: int) -> int:  # type: ignore[no-untyped-def]
+    def _transfer(self, address: int, data, into, bits: int) -> int:
         length = 0 if into is None else len(into)
         return LINE.ask_data(
             ops.OP_I2C, self._id, address | length << 8 | bits << 24, data, into
@@ -330,26 +334,26 @@ class I2C:
         number = self._transfer(0, b"", found, ops.I2C_SCAN)
         return [one for one in found[:number] if one]
 
-    def writeto(self, addr: int, buf, stop=True) -> int:  # type: ignore[no-untyped-def]
+    def writeto(self, addr: int, buf, stop=True) -> int:
         """Write; how many bytes were acknowledged."""
         self._transfer(addr, buf, None, ops.I2C_STOP if stop else 0)
         return len(buf)
 
-    def writevto(self, addr: int, vector, stop=True) -> int:  # type: ignore[no-untyped-def]
+    def writevto(self, addr: int, vector, stop=True) -> int:
         """Write the pieces in one."""
         return self.writeto(addr, b"".join([bytes(piece) for piece in vector]), stop)
 
-    def readfrom(self, addr: int, nbytes: int, stop=True) -> bytes:  # type: ignore[no-untyped-def]
+    def readfrom(self, addr: int, nbytes: int, stop=True) -> bytes:
         """Read so many bytes."""
         into = bytearray(nbytes)
         self.readfrom_into(addr, into, stop)
         return bytes(into)
 
-    def readfrom_into(self, addr: int, buf, stop=True) -> None:  # type: ignore[no-untyped-def]
+    def readfrom_into(self, addr: int, buf, stop=True) -> None:
         """Read as many bytes as the buffer holds."""
         self._transfer(addr, b"", buf, ops.I2C_STOP if stop else 0)
 
-    def writeto_mem(self, addr: int, memaddr: int, buf, *, addrsize: int = 8) -> None:  # type: ignore[no-untyped-def]
+    def writeto_mem(self, addr: int, memaddr: int, buf, *, addrsize: int = 8) -> None:
         """Write to a register."""
         self._transfer(addr, _register(memaddr, addrsize) + bytes(buf), None, ops.I2C_STOP)
 
@@ -359,7 +363,7 @@ class I2C:
         self.readfrom_mem_into(addr, memaddr, into, addrsize=addrsize)
         return bytes(into)
 
-    def readfrom_mem_into(self, addr: int, memaddr: int, buf, *, addrsize: int = 8) -> None:  # type: ignore[no-untyped-def]
+    def readfrom_mem_into(self, addr: int, memaddr: int, buf, *, addrsize: int = 8) -> None:
         """Read from a register into a buffer."""
         self._transfer(addr, _register(memaddr, addrsize), buf, ops.I2C_STOP)
 
@@ -367,7 +371,7 @@ class I2C:
 class SoftI2C(I2C):
     """A bus on any two pins."""
 
-    def __init__(self, scl, sda, *, freq=400_000, timeout=50_000) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, scl, sda, *, freq=400_000, timeout=50_000) -> None:
         self._id = I2C._next_soft
         I2C._next_soft += 1
         self._connect(scl, sda, freq, timeout)
@@ -380,7 +384,7 @@ def _register(memaddr: int, addrsize: int) -> bytes:
 class WDT:
     """The watchdog. Nothing stops it but a reset."""
 
-    def __init__(self, id=0, timeout=5000) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+    def __init__(self, id=0, timeout=5000) -> None:  # noqa: A002
         if id != 0:
             raise ValueError("WDT({}) doesn't exist".format(id))
         if _RP2040 and timeout > 8388:
@@ -397,12 +401,12 @@ class WDT:
 class RTC:
     """The clock of the day; on an ESP32 also memory that a reset leaves alone."""
 
-    def __init__(self, id=0) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+    def __init__(self, id=0) -> None:  # noqa: A002
         self._id = id
 
     if not _RP2040:
 
-        def memory(self, data=None):  # type: ignore[no-untyped-def]
+        def memory(self, data=None):
             """What is kept through every reset but a power cut; at most 2048 bytes."""
             if data is None:
                 LINE.ask_data(ops.OP_RTC_READ, 0, 0, None, None)
@@ -413,7 +417,7 @@ class RTC:
             LINE.post_data(ops.OP_RTC_WRITE, 0, 0, data)
             return None
 
-    def datetime(self, value=None):  # type: ignore[no-untyped-def]
+    def datetime(self, value=None):
         """Year, month, day, weekday, hours, minutes, seconds, subseconds."""
         if value is not None:
             return None
@@ -442,12 +446,12 @@ mem16 = _Memory(16)
 mem32 = _Memory(32)
 
 
-def reset():  # type: ignore[no-untyped-def]
+def reset():
     """Reset the chip; does not return."""
     LINE.ask(ops.OP_RESET, 0, 0, 0)
 
 
-def soft_reset():  # type: ignore[no-untyped-def]
+def soft_reset():
     """Start the interpreter anew; the chip goes on."""
     raise SystemExit
 
@@ -462,7 +466,7 @@ def unique_id() -> bytes:
     return chip_facts.CHIP_FACTS[_CHIP][4]
 
 
-def freq(hz=None):  # type: ignore[no-untyped-def]
+def freq(hz=None):
     """The processor's clock in Hz."""
     if hz is None:
         return LINE.ask(ops.OP_FREQ, 0, 0, 0)

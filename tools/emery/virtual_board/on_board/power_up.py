@@ -1,5 +1,10 @@
 """The interpreter of a virtual board comes up: from here on it behaves as a board."""
 
+# Runs on MicroPython, and has its names: held to the stubs by a test instead.
+# mypy: ignore-errors
+# ruff: noqa: PTH123, SIM105, SIM115, T201, UP032
+
+import _thread
 import gc
 import io
 import os
@@ -7,7 +12,6 @@ import select
 import sys
 import time  # the interpreter's own: the board's takes its place later
 
-import _thread
 import micropython
 import vfs
 
@@ -83,7 +87,7 @@ def _report(error: BaseException) -> None:
 
 def _mount(chip: str) -> None:
     """The file system at the root; a blank flash is formatted, as by the ports."""
-    blocks, program = chip_facts.FLASH_LAYOUT[chip]
+    _, program = chip_facts.FLASH_LAYOUT[chip]
     device = flash.DEVICE
     made = False
     try:
@@ -131,7 +135,7 @@ def power_up(arguments: list, main: dict) -> None:
             left += one
         return left
 
-    def write(text) -> None:  # type: ignore[no-untyped-def]
+    def write(text) -> None:
         # The host puts a carriage return before a line feed that has none.
         output.write(text)
 

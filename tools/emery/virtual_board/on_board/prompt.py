@@ -5,6 +5,10 @@ is what mpremote and people rely on. It stands in for that one because here a ti
 may fall due while somebody types, and then runs in the main thread.
 """
 
+# Runs on MicroPython, and has its names: held to the stubs by a test instead.
+# mypy: ignore-errors
+# ruff: noqa: PTH123, RUF005, SIM109, UP032
+
 import gc
 import io
 import sys
@@ -19,14 +23,14 @@ _WINDOW = 1024
 _COMPOUND = ("if", "while", "for", "try", "with", "def", "class", "async")
 
 
-class SoftReset(Exception):  # noqa: N818
+class SoftReset(Exception):
     """The interpreter is to start anew."""
 
 
 class Prompt:
     """Runs what is typed, in the names of `main`."""
 
-    def __init__(self, main: dict, banner: str, raw: int, write, waiting) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, main: dict, banner: str, raw: int, write, waiting) -> None:
         self._main = main
         self._banner = banner
         self.raw = raw
@@ -51,7 +55,7 @@ class Prompt:
             else:
                 self._serve_friendly()
 
-    def _run(self, source, name: str, kind: str, marks: int) -> bool:  # type: ignore[no-untyped-def]
+    def _run(self, source, name: str, kind: str, marks: int) -> bool:
         """Run source; with `marks`, an EOF after its output and one after its error."""
         good = False
         told = None
@@ -95,7 +99,7 @@ class Prompt:
         """An exception, without the lines of this file."""
         gc.collect()
         text = io.StringIO()
-        sys.print_exception(error, text)  # type: ignore[attr-defined]
+        sys.print_exception(error, text)
         hide = 'File "emery/virtual_board/on_board/'
         for line in text.getvalue().split("\n")[:-1]:
             if hide not in line:
@@ -195,7 +199,7 @@ class Prompt:
                     continue
             self._run(line, "<stdin>", kind, 0)
 
-    def _read_rest(self, text: str):  # type: ignore[no-untyped-def]
+    def _read_rest(self, text: str):
         """The lines that belong to the first one; None if given up."""
         while needs_more(text):
             text += "\n"
@@ -215,7 +219,7 @@ class Prompt:
                 break
         return text
 
-    def _read_paste(self):  # type: ignore[no-untyped-def]
+    def _read_paste(self):
         write = self._write
         write("\r\npaste mode; Ctrl-C to cancel, Ctrl-D to finish\r\n=== ")
         text = bytearray()

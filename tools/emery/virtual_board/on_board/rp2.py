@@ -5,6 +5,10 @@ of its rp2 port, MIT licence, (c) 2020-2021 Damien P. George, which this follows
 The host executes them, cycle by cycle of the board's time.
 """
 
+# Runs on MicroPython, and has its names: held to the stubs by a test instead.
+# mypy: ignore-errors
+# ruff: noqa: UP032
+
 from array import array
 from struct import pack
 
@@ -36,13 +40,13 @@ class PIO:
             raise ValueError("invalid PIO")
         self._id = id
 
-    def state_machine(self, id: int, program=None, **settings):  # type: ignore[no-untyped-def] # noqa: A002
+    def state_machine(self, id: int, program=None, **settings):  # noqa: A002
         """One of its four state machines."""
         if program is None:
             return StateMachine(self._id * 4 + id)
         return StateMachine(self._id * 4 + id, program, **settings)
 
-    def remove_program(self, program=None) -> None:  # type: ignore[no-untyped-def]
+    def remove_program(self, program=None) -> None:
         """Nothing: every state machine has a copy of its program."""
 
 
@@ -53,7 +57,7 @@ class PIOASMError(Exception):
 class PIOASMEmit:
     """Assembles one program in two passes."""
 
-    def __init__(  # type: ignore[no-untyped-def]
+    def __init__(
         self, *, out_init=None, set_init=None, sideset_init=None, side_pindir=False,
         in_shiftdir=PIO.SHIFT_LEFT, out_shiftdir=PIO.SHIFT_LEFT, autopush=False, autopull=False,
         push_thresh=32, pull_thresh=32, fifo_join=PIO.JOIN_NONE,
@@ -97,10 +101,10 @@ class PIOASMEmit:
         self.num_instr = 0
         self.num_sideset = 0
 
-    def __getitem__(self, key):  # type: ignore[no-untyped-def]
+    def __getitem__(self, key):
         return self.delay(key)
 
-    def delay(self, delay: int):  # type: ignore[no-untyped-def]
+    def delay(self, delay: int):
         """Cycles to wait after the instruction."""
         if self.pass_ > 0:
             if delay > self.delay_max:
@@ -108,7 +112,7 @@ class PIOASMEmit:
             self.prog[_DATA][-1] |= delay << 8
         return self
 
-    def side(self, value: int):  # type: ignore[no-untyped-def]
+    def side(self, value: int):
         """Side-set pins with the instruction."""
         self.num_sideset += 1
         if self.pass_ > 0:
@@ -136,7 +140,7 @@ class PIOASMEmit:
                 raise PIOASMError("duplicate label {}".format(label))
             self.labels[label] = self.num_instr
 
-    def word(self, instr: int, label=None):  # type: ignore[no-untyped-def]
+    def word(self, instr: int, label=None):
         """One machine word."""
         self.num_instr += 1
         if self.num_instr > _WORDS:
@@ -150,60 +154,60 @@ class PIOASMEmit:
             self.prog[_DATA].append(instr | place)
         return self
 
-    def nop(self):  # type: ignore[no-untyped-def]
+    def nop(self):
         """mov(y, y)."""
         return self.word(0xA042)
 
-    def jmp(self, cond, label=None):  # type: ignore[no-untyped-def]
+    def jmp(self, cond, label=None):
         """Jump, if `cond`."""
         if label is None:
             label = cond
             cond = 0
         return self.word(0x0000 | cond << 5, label)
 
-    def wait(self, polarity: int, src: int, index: int):  # type: ignore[no-untyped-def]
+    def wait(self, polarity: int, src: int, index: int):
         """Stall until a pin or flag is so."""
         source = 1 if src == 6 else 0 if src == 0 else 2
         return self.word(0x2000 | polarity << 7 | source << 5 | index)
 
-    def in_(self, src: int, data: int):  # type: ignore[no-untyped-def]
+    def in_(self, src: int, data: int):
         """Shift bits into the ISR."""
         if not 0 < data <= 32:
             raise PIOASMError("invalid bit count {}".format(data))
         return self.word(0x4000 | src << 5 | data & 31)
 
-    def out(self, dest: int, data: int):  # type: ignore[no-untyped-def]
+    def out(self, dest: int, data: int):
         """Shift bits out of the OSR."""
         if not 0 < data <= 32:
             raise PIOASMError("invalid bit count {}".format(data))
         return self.word(0x6000 | (7 if dest == 8 else dest) << 5 | data & 31)
 
-    def push(self, value: int = 0, value2: int = 0):  # type: ignore[no-untyped-def]
+    def push(self, value: int = 0, value2: int = 0):
         """ISR into the RX FIFO."""
         value |= value2
         if not value & 1:
             value |= 0x20
         return self.word(0x8000 | value & 0x60)
 
-    def pull(self, value: int = 0, value2: int = 0):  # type: ignore[no-untyped-def]
+    def pull(self, value: int = 0, value2: int = 0):
         """TX FIFO into the OSR."""
         value |= value2
         if not value & 1:
             value |= 0x20
         return self.word(0x8080 | value & 0x60)
 
-    def mov(self, dest: int, src: int):  # type: ignore[no-untyped-def]
+    def mov(self, dest: int, src: int):
         """Copy a register."""
         return self.word(0xA000 | (4 if dest == 8 else dest) << 5 | src)
 
-    def irq(self, mod: int, index=None):  # type: ignore[no-untyped-def]
+    def irq(self, mod: int, index=None):
         """Set or clear a flag."""
         if index is None:
             index = mod
             mod = 0
         return self.word(0xC000 | mod & 0x60 | index)
 
-    def set(self, dest: int, data: int):  # type: ignore[no-untyped-def]
+    def set(self, dest: int, data: int):
         """Set pins or a register."""
         return self.word(0xE000 | dest << 5 | data)
 
@@ -221,11 +225,11 @@ _METHODS = (
 )  # fmt: skip
 
 
-def asm_pio(**settings):  # type: ignore[no-untyped-def]
+def asm_pio(**settings):
     """Decorator that assembles a function into a program."""
     emit = PIOASMEmit(**settings)
 
-    def assemble(function):  # type: ignore[no-untyped-def]
+    def assemble(function):
         names = function.__globals__
         before = names.copy()
         names.clear()
@@ -255,14 +259,14 @@ def asm_pio_encode(instr: str, sideset_count: int, sideset_opt: bool = False) ->
     names = dict(_WORDS_OF_PROGRAMS)
     for name in _METHODS:
         names[name] = getattr(emit, name)
-    names["jmp"] = None  # type: ignore[assignment]
+    names["jmp"] = None
     exec(instr, names)
     if len(emit.prog[_DATA]) != 1:
         raise PIOASMError("expecting exactly 1 instruction")
     return emit.prog[_DATA][0]
 
 
-def _levels(setting) -> tuple:  # type: ignore[no-untyped-def]
+def _levels(setting) -> tuple:
     """How many pins, and their initial directions and levels, two bits each."""
     if setting is None:
         return 0, 0
@@ -277,14 +281,14 @@ def _levels(setting) -> tuple:  # type: ignore[no-untyped-def]
 class StateMachine:
     """One of the eight state machines."""
 
-    def __init__(self, id: int, program=None, freq: int = -1, **settings) -> None:  # type: ignore[no-untyped-def] # noqa: A002
+    def __init__(self, id: int, program=None, freq: int = -1, **settings) -> None:  # noqa: A002
         if not 0 <= id <= 7:
             raise ValueError("invalid StateMachine")
         self._id = id
         if program is not None:
             self.init(program, freq, **settings)
 
-    def init(  # type: ignore[no-untyped-def]
+    def init(
         self, program, freq: int = -1, *, in_base=None, out_base=None, set_base=None,
         jmp_pin=None, sideset_base=None, in_shiftdir=None, out_shiftdir=None,
         push_thresh=None, pull_thresh=None,
@@ -292,7 +296,8 @@ class StateMachine:
         """Stop it, and give it a program."""
         shift = program[_SHIFTCTRL]
         for value, place, mask in (
-            (in_shiftdir, 18, 1), (out_shiftdir, 19, 1), (push_thresh, 20, 31), (pull_thresh, 25, 31),
+            (in_shiftdir, 18, 1), (out_shiftdir, 19, 1),
+            (push_thresh, 20, 31), (pull_thresh, 25, 31),
         ):  # fmt: skip
             if value is not None:
                 shift = shift & ~(mask << place) | (value & mask) << place
@@ -313,7 +318,7 @@ class StateMachine:
         )  # fmt: skip
         LINE.post_data(ops.OP_SM_INIT, self._id, 0, data + bytes(program[_DATA]))
 
-    def active(self, value=None) -> bool:  # type: ignore[no-untyped-def]
+    def active(self, value=None) -> bool:
         """Start or stop it; does it run?"""
         if value is None:
             return bool(LINE.ask(ops.OP_SM_FIFO, self._id, 2, 0))
@@ -324,12 +329,12 @@ class StateMachine:
         """From the beginning of its program."""
         LINE.post(ops.OP_SM_RESTART, self._id, 0, 0)
 
-    def exec(self, instr) -> None:  # type: ignore[no-untyped-def]
+    def exec(self, instr) -> None:
         """Execute one instruction at once."""
         word = asm_pio_encode(instr, 0) if isinstance(instr, str) else instr
         LINE.post(ops.OP_SM_EXEC, self._id, word, 0)
 
-    def put(self, value, shift: int = 0) -> None:  # type: ignore[no-untyped-def]
+    def put(self, value, shift: int = 0) -> None:
         """A word into the TX FIFO; waits while it is full."""
         if isinstance(value, int):
             self._put(value << shift & 0xFFFFFFFF)
@@ -347,7 +352,7 @@ class StateMachine:
                 return
         LINE.ask(ops.OP_SM_PUT, self._id, 0, word)
 
-    def get(self, buf=None, shift: int = 0):  # type: ignore[no-untyped-def]
+    def get(self, buf=None, shift: int = 0):
         """A word out of the RX FIFO; waits for one."""
         if buf is None:
             return LINE.ask(ops.OP_SM_GET, self._id, 0, 0) >> shift
@@ -375,15 +380,15 @@ class Flash:
 
         self._device = flash.DEVICE
 
-    def readblocks(self, block_num, buf, offset=0):  # type: ignore[no-untyped-def]
+    def readblocks(self, block_num, buf, offset=0):
         """Read."""
         return self._device.readblocks(block_num, buf, offset)
 
-    def writeblocks(self, block_num, buf, offset=None):  # type: ignore[no-untyped-def]
+    def writeblocks(self, block_num, buf, offset=None):
         """Program; erases first if no offset is given."""
         return self._device.writeblocks(block_num, buf, offset)
 
-    def ioctl(self, op, arg=0):  # type: ignore[no-untyped-def]
+    def ioctl(self, op, arg=0):
         """The block protocol's questions."""
         return self._device.ioctl(op, arg)
 
