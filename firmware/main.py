@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 # The config lies in the slot that runs, so that both switch together and a rollback
 # brings the old one back; a frozen build has it at the top.
 _SLOT = slots.running(__file__)
-_FOLDER = "/" + _SLOT if _SLOT else ""
-CONFIG_PATH = _FOLDER + "/config.bin"
-_NEW_CONFIG_PATH = _FOLDER + "/config.new"
+CONFIG_PATH = slots.folder(_SLOT) + "/config.bin"
+_NEW_CONFIG_PATH = slots.folder(_SLOT) + "/config.new"
 _CONFIG_LONGEST = const(4_096)
 
 # Four erases of a worn flash at 400 ms each (W25Q16JV data sheet), and some. [E]
@@ -215,9 +214,9 @@ def compose(
     link = Link(app, board, sys.stdin.buffer, sys.stdout.buffer, info)
     panel = Panel(app, board, len(decode(compiled_settings).zones))
     say("{} {}, slot {}, {}{}".format(
-        info["version"], info["chip"], slot or "none", wired.board_name,
+        info["version"], info["chip"], _SLOT or "none", wired.board_name,
         ", SERVICE" if board.in_service else ""))
-    return MainLoop(board, app, link, panel, record, slot)
+    return MainLoop(board, app, link, panel, record, info)
 
 
 def write_config(blob: bytes, board: RunningBoard) -> str:
@@ -244,14 +243,14 @@ class MainLoop:
         link: "Link",
         panel: Panel,
         record: BootRecord,
-        slot: str,
+        info: dict,
     ) -> None:
         self._board = board
         self._app = app
         self._link = link
         self._panel = panel
         self._record = record
-        self._slot = slot
+        self._info = info
         self._is_safe = False  # as far as Ctrl-C and the collector know
         self._tidy_turns = 0
         self.forced_collections = 0  # while outputs may have been active
@@ -360,7 +359,8 @@ class MainLoop:
             return
         try:
             if not board.in_service:
-                slots.end_trial(self._slot, board)
+                slots.end_trial(self._info["slot"], board)
+                self._info["trial"] = 0
         except (OSError, StorageRefused):
             return
         self._mark_ms = now_ms + LONG_HEALTHY_MS if record.crashes else _NO_MARK_MS

@@ -1,13 +1,15 @@
 """What the running firmware has to do with the slots: which it is in, and that it works.
 
-A device has two, `/a` and `/b`, and `/slot.json` tells which one is active, whether it
-is on trial, and how often it was started so. `/main.py` decides by it, `emery flash`
-writes it, and the firmware says here that the trial is over. It is written beside and
-renamed, so that the power may fail at any moment.
+A device has two, `/a` and `/b`, each with its own config, and `/slot.json` tells which
+one is active, whether it is on trial, and how often it was started so. `/main.py`
+decides by it, `emery flash` writes it, and the firmware says here that the trial is
+over. It is written beside and renamed, so that the power may fail at any moment.
 """
 
+import hashlib
 import json
 import os
+from binascii import hexlify
 
 from hal.contract import RunningBoard, StorageRefused
 
@@ -20,13 +22,27 @@ def running(module_path: str) -> str:
     return module_path[1] if module_path[:3] in ("/a/", "/b/") else ""
 
 
+def folder(slot: str) -> str:
+    """Where the files of a slot lie; those of a frozen build lie at the top."""
+    return "/" + slot if slot else ""
+
+
 def version(slot: str) -> str:
     """Version of the firmware in a slot, "?" if it cannot be told."""
     try:
-        with open("/" + slot + "/manifest.json") as file:
+        with open(folder(slot) + "/manifest.json") as file:
             return str(json.load(file)["version"])
     except (OSError, ValueError, KeyError, TypeError):
         return "?"
+
+
+def digest(path: str) -> str:
+    """The first 16 digits of a file's SHA-256, by which tools know it; "" without it."""
+    try:
+        with open(path, "rb") as file:
+            return hexlify(hashlib.sha256(file.read()).digest()).decode()[:16]
+    except OSError:
+        return ""
 
 
 def on_trial(slot: str) -> bool:

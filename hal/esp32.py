@@ -20,6 +20,7 @@ from machine import (
     ADC,
     HARD_RESET,
     PWRON_RESET,
+    RTC,
     SOFT_RESET,
     WDT_RESET,
     Pin,
@@ -48,6 +49,9 @@ _SAMPLES = const(4)
 _SUM_HIGHEST_MV = const(3_600 * 4)
 _SOFT_I2C_HZ = const(100_000)
 _STRETCH_US = const(500)  # no sensor here stretches the clock
+# Left in memory that a reset leaves alone: after a soft one `/boot.py` knows by it
+# that the watchdog runs on.
+_WATCHED = b"watchdog"
 
 
 class Esp32Board(PinBoard):
@@ -66,6 +70,11 @@ class Esp32Board(PinBoard):
         self._due_ms = ticks_ms()
         self._scl = wiring.i2c_scl
         self._sda = wiring.i2c_sda
+
+    def watch(self, timeout_ms: int) -> None:
+        """Start the watchdog. Nothing but a reset ends it."""
+        super().watch(timeout_ms)
+        RTC().memory(_WATCHED)
 
     def pause(self) -> None:
         """The main loop's pause of about 20 ms, with the ticks that fall due."""

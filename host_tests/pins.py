@@ -78,6 +78,7 @@ class Chip:
         self.timers: list[Any] = []
         self.missed_us = 0  # interrupts stand still until then
         self.cause = 1
+        self.rtc_memory = b""
         self.memory = {0x40058000: 0, 0x40058008: 0}
         self.watchdogs: list[int] = []
         self.feeds = 0
@@ -215,7 +216,7 @@ def _machine(chip: Chip) -> ModuleType:
         raise Reset
 
     for name, of in (
-        ("Pin", Pin), ("PWM", PWM), ("ADC", ADC), ("Timer", Timer), ("WDT", WDT),
+        ("Pin", Pin), ("PWM", PWM), ("ADC", ADC), ("Timer", Timer), ("WDT", WDT), ("RTC", RTC),
         ("I2C", I2C), ("SoftI2C", I2C),
     ):  # fmt: skip
         setattr(made, name, type(name, (of,), {"chip": chip}))
@@ -342,6 +343,17 @@ class Timer:
         except BaseException as error:  # noqa: BLE001 - as the timer does
             self.raised = error
             self.deinit()
+
+
+class RTC:
+    """`machine.RTC`, for the memory that a reset leaves alone."""
+
+    chip: Chip
+
+    def memory(self, *content: bytes) -> bytes:
+        if content:
+            self.chip.rtc_memory = content[0]
+        return self.chip.rtc_memory
 
 
 class WDT:

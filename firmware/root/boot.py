@@ -18,7 +18,7 @@ from machine import Pin
 if sys.platform == "rp2":
     PINS = tuple(range(23)) + (26, 27, 28)
 else:
-    PINS = (4, 13, 16, 17, 18, 19, 20, 21, 22, 23, 25, 26, 27, 32, 33)
+    PINS = (4, 13, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27, 32, 33)
 
 
 def make_safe() -> None:

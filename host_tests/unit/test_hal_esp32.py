@@ -177,3 +177,5 @@ def test_it_runs_at_full_speed_and_any_watchdog_will_do(chip: Chip) -> None:
     assert chip.cpu_hz == 240_000_000
     board.watch(60_000)
     assert chip.watchdogs == [60_000]
+    # A soft reset does not end it, and /boot.py has to know.
+    assert chip.rtc_memory == b"watchdog"

@@ -36,7 +36,7 @@ PLAIN_MODULES = FIRMWARE_MODULES | {"gc", "json", "math", "sys"}
 # nothing of them may be relied on but the way in.
 COMPOSITION = {
     "firmware/main.py": {"gc", "io", "sys", "hal.esp32", "hal.rp2040", "hal.wiring"},
-    "firmware/slots.py": {"json", "os"},
+    "firmware/slots.py": {"hashlib", "json", "os"},
 }
 ROOT_FILES = {
     "firmware/root/boot.py": {"json", "machine", "sys"},

@@ -1,0 +1,264 @@
+"""A board's files without a board, and `boot.py` and `main.py` run on them.
+
+`BoardFiles` behaves as littlefs does for what Emery asks of it: a file is what it was
+until the new one is closed, a rename is whole, and the power may fail before or after
+either. `Boot` runs the files outside the slots on CPython, with a `machine` that only
+notes what is asked of it; slots hold a firmware that does what a test says.
+"""
+
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from emery import slot
+
+SOURCES = slot.ROOT / "firmware" / "root"
+MPY = {"rp2": 0x1306, "esp32": 0x2B06}
+CHIPS = {"rp2": "rp2040", "esp32": "esp32"}
+
+
+class PowerLost(BaseException):
+    """The supply went away at a write."""
+
+
+class Reset(BaseException):
+    """`machine.reset()`."""
+
+
+class BoardFiles:
+    """The files of one device."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.writes = 0
+        self.cut_at = -1  # the write in which the power fails, from 0; -1 for none
+        self.cut_after = False  # once it is done, instead of before
+        self.full = False
+
+    def slot_state(self) -> dict[str, Any]:
+        """What `/slot.json` says."""
+        state: dict[str, Any] = json.loads(self.files["/slot.json"])
+        return state
+
+    def set_slot_state(self, active: str, trial: int = 0, tries: int = 0) -> None:
+        """Write `/slot.json` as the host does."""
+        state = {"active": active, "trial": trial, "tries": tries}
+        self.files["/slot.json"] = json.dumps(state).encode()
+
+    def put_slot(self, name: str, platform: str = "rp2", **changes: Any) -> None:
+        """A whole slot; `changes` are made to its manifest afterwards."""
+        files = {
+            "firmware/main.mpy": f"main of {name}".encode() * 100,
+            "firmware/app.mpy": f"app of {name}".encode() * 100,
+            "hal/contract.mpy": b"contract",
+            "hal/sensors/bus.mpy": b"bus",
+        }
+        for path, content in files.items():
+            self.files[f"/{name}/{path}"] = content
+        manifest = {
+            "schema": 1,
+            "version": "1.0",
+            "chip": CHIPS[platform],
+            "mpy": MPY[platform],
+            "files": [
+                [path, len(content), hashlib.sha256(content).hexdigest()]
+                for path, content in files.items()
+            ],
+        }
+        self.files[f"/{name}/manifest.json"] = json.dumps({**manifest, **changes}).encode()
+
+    # What device code calls
+
+    def _write(self, act: Callable[[], None]) -> None:
+        mine = self.writes
+        self.writes += 1
+        if mine == self.cut_at and not self.cut_after:
+            raise PowerLost
+        act()
+        if mine == self.cut_at:
+            raise PowerLost
+
+    def open(self, path: str, mode: str = "r") -> Any:
+        """`open`, for reading or for writing anew."""
+        if "w" in mode:
+            if self.full:
+                raise OSError(28, "ENOSPC")
+            return self._writer(path, mode)
+        if path not in self.files:
+            raise OSError(2, "ENOENT")
+        content = self.files[path]
+        return io.BytesIO(content) if "b" in mode else io.StringIO(content.decode("latin-1"))
+
+    @contextmanager
+    def _writer(self, path: str, mode: str) -> Iterator[Any]:
+        buffer: Any = io.BytesIO() if "b" in mode else io.StringIO()
+        yield buffer
+        written = buffer.getvalue()
+        content = written if "b" in mode else written.encode()
+        self._write(lambda: self.files.update({path: content}))
+
+    def rename(self, old: str, new: str) -> None:
+        """`os.rename`."""
+        if old not in self.files:
+            raise OSError(2, "ENOENT")
+
+        def act() -> None:
+            self.files[new] = self.files.pop(old)
+
+        self._write(act)
+
+    def ilistdir(self, folder: str) -> Iterator[tuple[str, int, int]]:
+        """`os.ilistdir`."""
+        names = {
+            path[len(folder) + 1 :].split("/")[0]: "/" in path[len(folder) + 1 :]
+            for path in self.files
+            if path.startswith(folder + "/")
+        }
+        if not names:
+            raise OSError(2, "ENOENT")
+        for name, is_folder in names.items():
+            yield name, 0x4000 if is_folder else 0x8000, 0
+
+
+class Boot:
+    """Starts of one device. `firmware` is what the started slot's `main.run` does."""
+
+    def __init__(self, files: BoardFiles, platform: str = "rp2") -> None:
+        self.files = files
+        self.platform = platform
+        self.firmware: Callable[[str, Any], bool] = lambda slot_name, keeper: True
+        self.console = ""
+        self.pins: list[tuple[int, str, str]] = []
+        self.acts: list[str] = []  # everything that was asked of `machine`, in order
+        self.watched = False
+        self.soft = False  # the reset before was a soft one
+        self.rtc = b""
+        self.started: list[str] = []  # slots whose firmware was run
+        self.path: list[str] = []
+        self.timers: list[Any] = []
+
+    def power_on(self, monkeypatch: pytest.MonkeyPatch, *, raw: bool = False) -> dict[str, Any]:
+        """One start; names of `__main__`. With `raw`, `main.py` is not run."""
+        self.console = ""
+        self.pins.clear()
+        self.acts.clear()
+        self.timers.clear()
+        self.path = ["", ".frozen", "/lib"]
+        names: dict[str, Any] = {"__name__": "__main__", "open": self.files.open}
+        with monkeypatch.context() as patch:
+            for name, module in self._modules().items():
+                patch.setitem(sys.modules, name, module)
+            for name in ("boot.py", *(() if raw else ("main.py",))):
+                source = (SOURCES / name).read_text(encoding="utf-8")
+                exec(compile(source, name, "exec"), names)
+        return names
+
+    def settle(self, monkeypatch: pytest.MonkeyPatch, starts: int = 8) -> str:
+        """Starts until one ends in the REPL; the slot that ran then, "" for none."""
+        for _ in range(starts):
+            self.started.clear()
+            try:
+                self.power_on(monkeypatch)
+            except Reset:
+                continue
+            return self.started[-1] if self.started else ""
+        raise AssertionError("it starts again and again")
+
+    def _modules(self) -> dict[str, Any]:
+        return {
+            "sys": SimpleNamespace(
+                platform=self.platform,
+                path=self.path,
+                implementation=SimpleNamespace(_mpy=MPY[self.platform]),
+                stdout=SimpleNamespace(write=self._print),
+                print_exception=lambda error: self._print(f"{error!r}\n"),
+            ),
+            "os": SimpleNamespace(rename=self.files.rename, ilistdir=self.files.ilistdir),
+            "machine": self._machine(),
+            **self._firmware(),
+        }
+
+    def _print(self, text: str) -> None:
+        self.console += text
+
+    def _firmware(self) -> dict[str, ModuleType]:
+        def run(keeper: Any) -> bool:
+            name = self.path[0][1:]
+            self.acts.append("firmware")
+            self.started.append(name)
+            return self.firmware(name, keeper)
+
+        package = ModuleType("firmware")
+        main = ModuleType("firmware.main")
+        main.run = run  # type: ignore[attr-defined]
+        package.main = main  # type: ignore[attr-defined]
+        package.__path__ = []
+        return {"firmware": package, "firmware.main": main}
+
+    def _machine(self) -> Any:
+        boot = self
+
+        class Pin:
+            IN = "in"
+            PULL_DOWN = "down"
+
+            def __init__(self, number: int, mode: str, pull: str) -> None:
+                boot.acts.append(f"pin {number}")
+                if boot.platform == "esp32" and number in (16, 17):
+                    raise ValueError("invalid pin")  # a module with PSRAM
+                boot.pins.append((number, mode, pull))
+
+        class Timer:
+            PERIODIC = 1
+
+            def __init__(self, number: int, **how: Any) -> None:
+                assert number == (-1 if boot.platform == "rp2" else 0)
+                assert how["mode"] == self.PERIODIC
+                self.period = how["period"]
+                self.callback = how["callback"]
+                self.is_on = True
+                boot.acts.append("timer")
+                boot.timers.append(self)
+
+            def deinit(self) -> None:
+                self.is_on = False
+
+        class WDT:
+            def __init__(self, timeout: int) -> None:
+                assert timeout <= 8388
+                boot.acts.append("watchdog")
+
+            def feed(self) -> None:
+                boot.acts.append("feed")
+
+        class Rtc:
+            def memory(self, *content: bytes) -> bytes:
+                if content:
+                    boot.rtc = content[0]
+                return boot.rtc
+
+        class Registers:
+            def __getitem__(self, address: int) -> int:
+                assert address == 0x40058000
+                return 0x40000000 if boot.watched else 0
+
+        def reset() -> None:
+            raise Reset
+
+        return SimpleNamespace(
+            Pin=Pin,
+            Timer=Timer,
+            WDT=WDT,
+            RTC=Rtc,
+            mem32=Registers(),
+            reset=reset,
+            SOFT_RESET=5,
+            reset_cause=lambda: 5 if self.soft else 1,
+        )
