@@ -105,7 +105,8 @@ ERROR = Fails()
 machine = Module()
 for name, value in (
     ("Pin", Pin), ("PWM", PWM), ("ADC", ADC), ("Timer", Nothing), ("I2C", Nothing),
-    ("SoftI2C", Nothing), ("WDT", Nothing), ("mem32", {0x40058000: 0, 0x40058008: 0}),
+    ("SoftI2C", Nothing), ("WDT", Nothing), ("RTC", Nothing),
+    ("mem32", {0x40058000: 0, 0x40058008: 0}),
     ("PWRON_RESET", 1), ("HARD_RESET", 2), ("WDT_RESET", 3), ("SOFT_RESET", 5),
     ("reset", lambda: None), ("reset_cause", lambda: 1), ("freq", lambda hz: None),
 ):  # fmt: skip
