@@ -6,6 +6,7 @@ port and the clock; the methods here may be called from any other thread.
 
 import os
 import selectors
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +18,6 @@ from emery.virtual_board.chips import CHIPS
 from emery.virtual_board.flash import Flash
 from emery.virtual_board.interpreter import Interpreter
 from emery.virtual_board.mcu import (
-    ASKING,
     COMPUTING,
     OFF,
     POWER_CUT,
@@ -45,7 +45,8 @@ class VirtualBoard:
     """One board of `chip` ("rp2040" or "esp32") whose flash lies in `folder`.
 
     It is powered on as the context begins. `fast` lets time jump while the firmware
-    sleeps; otherwise it is the wall's. Raises InterpreterMissing.
+    sleeps; otherwise it is the wall's. `held` holds the time of a fast board from the
+    start, until `run_for` or `run_free`. Raises InterpreterMissing.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class VirtualBoard:
         *,
         world: World | None = None,
         fast: bool = False,
+        held: bool = False,
         tcp: bool = False,
         powered: bool = True,
         heap_kib: int = _HEAP_KIB,
@@ -70,7 +72,11 @@ class VirtualBoard:
             fast=fast,
             wall_us=lambda: time.monotonic_ns() // 1000,
         )
+        if held:
+            self._mcu.limit_us = 0
         self._mcu.on_cook = self._set_cook
+        self.world.cut_power = self._flicker
+        self._flickers = False
         self._powered = powered
         self._heap_kib = heap_kib
         self._lock = threading.RLock()
@@ -102,10 +108,11 @@ class VirtualBoard:
     # Context
 
     def __enter__(self) -> "VirtualBoard":
-        if self._powered:
-            with self._lock:
-                self._power_on()
-        self._thread.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(
@@ -115,6 +122,19 @@ class VirtualBoard:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def start(self) -> None:
+        """Begin, as the context does."""
+        if self._powered:
+            with self._lock:
+                self._power_on()
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what ended the board's thread, if anything did."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     def close(self) -> None:
         """Everything is gone but the flash image."""
@@ -130,9 +150,7 @@ class VirtualBoard:
         self.flash.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
+        self.check()
 
     # What a user sees
 
@@ -226,9 +244,7 @@ class VirtualBoard:
         end = time.monotonic() + limit_s
         with self._moved:
             while not condition():
-                if self._failure is not None:
-                    failure, self._failure = self._failure, None
-                    raise failure
+                self.check()
                 if time.monotonic() > end:
                     raise TimeoutError(
                         f"the virtual board did not get there within {limit_s:.0f} s: it is "
@@ -264,6 +280,12 @@ class VirtualBoard:
         mcu = self._mcu
         delay = mcu.progress()
         self._send()
+        if self._flickers:
+            self._flickers = False
+            self._cut_power()
+            self._power_on()
+            self.resets.append("power cut of the scenario")
+            return 0.0
         if mcu.ended:
             self._end(mcu.ended)
             return 0.0
@@ -451,6 +473,10 @@ class VirtualBoard:
 
     # Life and death of interpreters
 
+    def _flicker(self) -> None:
+        """The world takes the power away for a moment."""
+        self._flickers = True
+
     def _power_on(self) -> None:
         self._mcu.hard_reset(self.chip.power_on_cause, "power", power_lost=True)
         self._start()
@@ -516,8 +542,12 @@ class VirtualBoard:
     def _crash(self) -> None:
         """It died by itself, which no board does: start it again, and tell."""
         code = self._interpreter.exit_code if self._interpreter is not None else 0
+        if code == -signal.SIGKILL:
+            # Somebody's kill -9 is a power cut, a short one.
+            self._cut_power()
+            self._power_on()
+            self.resets.append("power cut by kill -9")
+            return
         self.crashes.append(code or 0)
         self._restart(self.chip.watchdog_cause, f"interpreter ended with {code}")
 
-
-__all__ = ["ASKING", "VirtualBoard"]

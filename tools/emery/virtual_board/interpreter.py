@@ -88,10 +88,10 @@ class Interpreter:
         if micropython is None:
             raise InterpreterMissing(_INSTALL)
         folder = tree()
+        image = os.open(flash, os.O_RDONLY)
         self.line, line = socket.socketpair()
         self.helper, helper = socket.socketpair()
         self.console, console = socket.socketpair()
-        image = os.open(flash, os.O_RDONLY)
         passed = (line.fileno(), helper.fileno(), image)
         try:
             self._process = subprocess.Popen(
@@ -103,6 +103,10 @@ class Interpreter:
                 stdin=console.fileno(), stdout=console.fileno(), stderr=console.fileno(),
                 pass_fds=passed, start_new_session=True, cwd=folder,
             )  # fmt: skip
+        except BaseException:
+            for end in (self.line, self.helper, self.console):
+                end.close()
+            raise
         finally:
             os.close(image)
             for end in (line, helper, console):

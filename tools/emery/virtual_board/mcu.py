@@ -293,6 +293,14 @@ class Mcu:
         """The timer whose call can be made now."""
         if self.calls and (self.calls[-1].timer.hard or self.asked_in_call is None):
             return None
+        if (
+            self.fast
+            and self.state == COMPUTING
+            and self._wall_us() - self.turn_since_us < _GRACE_US
+        ):
+            # With the program's next question, so that it comes at the same place in
+            # every run.
+            return None
         first = None
         for timer in self.timers.values():
             if timer.waiting and (timer.hard or (not self.calls and first is None)):
@@ -380,8 +388,6 @@ class Mcu:
         if not op & ops.SYNC:
             self._cost()
             self._do(op, a, b, c, payload)
-            if not self.calls:
-                self._begin_turn()
             return
         in_call = bool(op & ops.IN_CALL)
         op &= _OP_MASK

@@ -12,9 +12,10 @@ operator does (see `panel`).
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from emery.simulator import loop
 from emery.simulator.noise import Noise
 from emery.simulator.operator import Operator
 from emery.simulator.plant import TIP_ON_SKIN, Plant
@@ -84,6 +85,16 @@ WORLD_FAULTS = (
 _NAMES = {name for name, _ in WORLD_FAULTS}
 
 
+class UnknownFault(ValueError):
+    """There is no fault of this `name` in WORLD_FAULTS."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is no fault of a virtual board's world; it has {', '.join(sorted(_NAMES))}"
+        )
+        self.name = name
+
+
 class Applied(NamedTuple):
     """What the actuators get since `us`: drive in permille, 1 for a closed vent, 1 for
     power."""
@@ -99,7 +110,8 @@ class World:
     """What is around one chip. Without a wiring nothing hangs on its pins.
 
     `settings` tell the sensors' dividers; `plant`, `sensors` and `operator` are
-    parameters as in a scenario; `events` are (us, function of the world).
+    parameters as in a scenario, and `events` have the form of `loop.run`.
+    ValueError for an event with a fault that is none of WORLD_FAULTS.
     """
 
     def __init__(
@@ -110,6 +122,7 @@ class World:
         plant: dict[str, float] | None = None,
         sensors: dict[str, float] | None = None,
         operator: dict[str, Any] | None = None,
+        events: Sequence[tuple[int, int, int, str, str, float]] = (),
         seed: int = 1,
     ) -> None:
         self.wiring = wiring
@@ -126,7 +139,13 @@ class World:
         # whoever gives it to the device.
         self.panel: Callable[[], tuple[int, int, int] | None] = lambda: None
         self.operator_commands: deque[tuple[int, int]] = deque()
-        self.events: list[tuple[int, Callable[[World], None]]] = []
+        for event in events:
+            if event[3] in (loop.INJECT, loop.CLEAR):
+                self._check(event[4])
+        self._agenda = loop.Agenda(list(events))
+        self._strokes = 0
+        self._deeds: list[tuple[int, Callable[[World], None]]] = []
+        self.cut_power: Callable[[], None] = lambda: None  # for a moment; the board's own
         self.faults: set[str] = set()
         self._footswitch = 0
         self._buttons: set[str] = set()
@@ -246,10 +265,7 @@ class World:
 
     def _check(self, name: str) -> None:
         if name not in _NAMES:
-            raise ValueError(
-                f"{name} is no fault of a virtual board's world; it has "
-                f"{', '.join(sorted(_NAMES))}"
-            )
+            raise UnknownFault(name)
 
     def _faults_changed(self) -> None:
         for device in self.devices.values():
@@ -266,15 +282,38 @@ class World:
 
     def at(self, us: int, deed: "Callable[[World], None]") -> None:
         """Do something at a time of the board, to the millisecond."""
-        self.events.append((us, deed))
-        self.events.sort(key=lambda event: event[0])
+        self._deeds.append((us, deed))
+        self._deeds.sort(key=lambda one: one[0])
+
+    def _follow_agenda(self, us: int) -> None:
+        """The events of a scenario that have fallen due."""
+        operator = self.operator
+        if operator is not None and operator.strokes != self._strokes:
+            self._strokes = operator.strokes
+            self._agenda.stroke(self._strokes, us // 1_000)
+        while self._agenda.next_ms * 1_000 <= us:
+            _, _, _, action, argument, value = self._agenda.take()
+            if action == loop.INJECT:
+                self.inject(argument)
+            elif action == loop.CLEAR:
+                self.clear(argument)
+            elif action == loop.SET_PLANT:
+                self.plant.set(argument, value)
+            elif action == loop.SET_SENSORS and self.sensors is not None:
+                self.sensors.set(argument, value)
+            elif action == loop.SLIP and operator is not None:
+                operator.slip_off_footswitch()
+            elif action == loop.POWER_CUT:
+                self.cut_power()
 
     # Time
 
     def step(self, us: int) -> None:
         """A millisecond has passed, until `us`."""
-        while self.events and self.events[0][0] <= us:
-            self.events.pop(0)[1](self)
+        while self._deeds and self._deeds[0][0] <= us:
+            self._deeds.pop(0)[1](self)
+        if self._agenda.next_ms * 1_000 <= us or self.operator is not None:
+            self._follow_agenda(us)
         if self.wiring is None:
             return
         self._judge_power(us)

@@ -409,7 +409,7 @@ class RTC:
         def memory(self, data=None):
             """What is kept through every reset but a power cut; at most 2048 bytes."""
             if data is None:
-                LINE.ask_data(ops.OP_RTC_READ, 0, 0, None, None)
+                LINE.ask(ops.OP_RTC_READ, 0, 0, 0)
                 return bytes(LINE.data)
             data = bytes(data)
             if len(data) > _RTC_BYTES:

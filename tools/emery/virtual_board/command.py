@@ -1,0 +1,155 @@
+"""`emery virtual-board`: a board without hardware in the foreground, until Ctrl-C."""
+
+import signal
+import tempfile
+import threading
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emery.terminal import complain, refuse, write
+
+if TYPE_CHECKING:
+    from emery.virtual_board.world import World
+
+
+class ChipName(StrEnum):
+    """The chips there are."""
+
+    RP2040 = "rp2040"
+    ESP32 = "esp32"
+
+
+def virtual_board(
+    *,
+    board: Annotated[
+        ChipName | None,
+        typer.Option(help="The chip. Default: that of the board file, or an RP2040.",
+                     show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Board file whose pins the modelled device is wired to. Default: the "
+            "reference board of the chip.",
+            show_default=False,
+        ),
+    ] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped scenario or a TOML file: its device, operator and events.",
+            show_default=False,
+        ),
+    ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast/--realtime",
+            help="Let time jump while the firmware sleeps, or keep to the wall's.",
+        ),
+    ] = False,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False,
+            help="Folder that keeps the flash. Default: blank, and forgotten at the end.",
+            show_default=False,
+        ),
+    ] = None,
+    tcp: Annotated[
+        bool,
+        typer.Option("--tcp", help="Serve a TCP socket instead of a pseudo-terminal."),
+    ] = False,
+) -> None:
+    """Run a board without hardware: MicroPython, flash, pins and a modelled device.
+
+    Prints what to connect to, and stays until Ctrl-C. `mpremote connect` takes it.
+    """
+    from emery.virtual_board.board import VirtualBoard
+    from emery.virtual_board.interpreter import InterpreterMissing
+
+    chip, world = _world(board, config, scenario)
+    with ExitStack() as stack:
+        folder = state
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="emery-board-")))
+        try:
+            device = VirtualBoard(chip, folder, world=world, fast=fast, tcp=tcp)
+            stack.callback(device.close)
+            device.start()
+        except InterpreterMissing as missing:
+            refuse(f"{missing}.")
+        except (OSError, ValueError) as problem:
+            refuse(str(problem))
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda *_: stop.set())
+            stack.callback(signal.signal, number, before)
+        write(f"{device.port}\n")
+        kept = f"flash in {folder}" if state is not None else "flash blank, forgotten at the end"
+        complain(
+            f"virtual {chip}, {'fast' if fast else 'real time'}, {kept}.\n"
+            f"Try: mpremote connect {device.port} repl      Ctrl-C here ends it."
+        )
+        told = 0
+        while not stop.wait(0.2):
+            device.check()
+            for why in device.resets[told:]:
+                complain(f"{device.now_us / 1e6:.3f} s: {why}")
+            told = len(device.resets)
+
+
+def _world(
+    board: ChipName | None, config: Path | None, scenario: str | None
+) -> "tuple[str, World]":
+    """The chip, and the world around it."""
+    from emery.config.load import load_device
+    from emery.config.problem import ConfigError
+    from emery.simulator import run
+    from emery.slot import ROOT
+    from emery.virtual_board.world import UnknownFault, World
+
+    configs = ROOT / "board_configs"
+    reference = configs / f"{'esp32' if board is ChipName.ESP32 else 'pico'}_reference.toml"
+    protocol = configs / "protocols" / "face.toml"
+    job = None
+    try:
+        if scenario is not None:
+            job, plan, _ = run.prepare(scenario)
+            protocol = plan.protocol
+            if config is None and board is None:
+                reference = plan.board
+        device = load_device(config or reference, protocol)
+        if job is None:
+            world = World(device.wiring, settings=device.settings)
+        else:
+            world = World(
+                device.wiring,
+                settings=device.settings,
+                plant=job["plant"],
+                sensors=job["sensors"],
+                operator=job["operator"],
+                events=job["events"],
+                seed=job["seed"],
+            )
+    except UnknownFault as unknown:
+        refuse(
+            f"{scenario} injects {unknown.name}, which a virtual board has not: there the real "
+            f"firmware runs on its own timers and flash. Choose another scenario"
+        )
+    except ConfigError as error:
+        complain(str(error))
+        raise typer.Exit(2) from None
+    except ValueError as error:
+        refuse(str(error))
+    if board is not None and device.chip != board.value:
+        refuse(
+            f"{config} is for a board with an {device.chip}, and --board says {board.value}. "
+            f"Leave --board out, or name another board file"
+        )
+    return device.chip, world
