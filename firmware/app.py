@@ -13,7 +13,15 @@ from firmware import faults, limits, storage
 from firmware.controller import Controller
 from firmware.settings import SettingsError, decode, encode
 from firmware.treatment import NO_RESTART, RESTART_IN_SERVICE
-from hal.contract import COMMAND_NONE, COUNTER_MASK, Board, Outputs, Readings, StorageRefused
+from hal.contract import (
+    COMMAND_NONE,
+    COMMAND_SERVICE,
+    COUNTER_MASK,
+    Board,
+    Outputs,
+    Readings,
+    StorageRefused,
+)
 
 _UNREADABLE = b"\xff"  # stands for a record that is damaged
 _CRC_BYTES = 4  # of compiled settings, at their end
@@ -92,7 +100,12 @@ class App:
         """One turn of the main loop: advance, keep a keyframe, commit."""
         self.readings.main_turns = (self.readings.main_turns + 1) & COUNTER_MASK
         controller = self.controller
-        if controller is None or self.error is not None:
+        if controller is None:
+            return
+        if self.error is not None:
+            # No tick takes commands any more; the way into SERVICE stays open.
+            if self._posted == COMMAND_SERVICE:
+                self._board.restart(1)
             return
         controller.black_box.keep_keyframe(controller.parts)
         if controller.passes.sequence != self.readings.committed_sequence:

@@ -198,10 +198,14 @@ def compose(
         if barrier != BARRIERS_FINE:
             app.readings.main_fault = faults.PROTECTION_FAILED
             say("no treatment: " + _BARRIERS[barrier])
-    slot = _SLOT
     info = {
-        "version": slots.version(slot),
-        "slot": slot,
+        "version": slots.version(_SLOT),
+        "slot": _SLOT,
+        "trial": 1 if slots.on_trial(_SLOT) else 0,
+        "image": slots.digest(slots.folder(_SLOT) + "/manifest.json"),
+        "config": slots.digest(CONFIG_PATH),
+        "mpy": getattr(sys.implementation, "_mpy", 0) & 0xFFFF,
+        "micropython": ".".join([str(part) for part in sys.implementation.version[:3]]),
         "board": wired.board_name,
         "chip": wiring.CHIPS[wired.chip],
         "boot": record,
