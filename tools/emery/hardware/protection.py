@@ -187,7 +187,7 @@ def _sums(sheet: Sheet) -> None:
         ("They share one supply, which does not count.", False),
         ("", False),
         ("The latch", True),
-        ("Once tripped, U2b and Q4 hold it tripped for as long as", False),
+        ("Once tripped, U2b and Q4 hold it tripped as long as", False),
         ("HB_OK lasts, whatever the vacuum does then. When the", False),
         ("heartbeat has dropped out it is ready again.", False),
         ("", False),
