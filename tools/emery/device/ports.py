@@ -130,6 +130,15 @@ def chosen(named: str | None) -> Port:
     )
 
 
+def again(port: Port) -> Port:
+    """The same board after a restart, which USB may have given another name."""
+    if port.serial_number:
+        for found in connected():
+            if found.serial_number == port.serial_number:
+                return found
+    return port
+
+
 def _named(named: str) -> Port:
     if "://" in named:
         return Port(named, "", "a board behind the network")
