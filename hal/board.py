@@ -378,7 +378,7 @@ class PinBoard(RunningBoard):
     def prove_barriers(self) -> int:
         """See the hardware take the power away, before `start`: one BARRIER_.
 
-        Takes about 300 ms. The actuators have power meanwhile, and no signal.
+        Takes about 350 ms. The actuators have power meanwhile, and no signal.
         """
         try:
             return self._see_barriers()
@@ -406,6 +406,10 @@ class PinBoard(RunningBoard):
             self._comparator_test.value(1)
             if not self._beat_until(0, _COMPARATOR_MS):
                 return BARRIER_COMPARATOR
+            # It stays tripped until the heartbeat has dropped out.
+            self.make_safe()
+            self._comparator_test.value(0)
+            sleep_ms(_POWER_GONE_MS)
         return BARRIERS_FINE
 
     def _beat_until(self, level: int, longest_ms: int) -> bool:
