@@ -13,13 +13,10 @@ from emery.config.compile import compile_board
 from emery.flash import image as slot_image
 from emery.virtual_board.board import IMAGE
 from emery.virtual_board.image import make_image
+from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
 from emery.virtual_board.world import World
 from firmware.settings import decode
 from hal import wiring
-
-# `sys.implementation._mpy` of boards: format 6.3 without native code. What is
-# compiled holds none, so that one slot fits every chip.
-_MPY = 0x0306
 
 
 def install(folder: Path, board_file: Path, protocol_file: Path) -> World:
@@ -43,7 +40,8 @@ def files(chip: int, config: bytes) -> dict[str, bytes]:
 def _slot_files(chip: str) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="emery-slot-") as work:
         folder = Path(work)
-        image = slot_image.build(folder, chip, _MPY, b"")
+        mpy = CHIP_FACTS[chip][2]  # `sys.implementation._mpy` there
+        image = slot_image.build(folder, chip, mpy, b"")
         found = {
             f"/a/{name}": (folder / "slot" / name).read_bytes()
             for name in (*image.files, "manifest.json")
