@@ -27,6 +27,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 WEBASSEMBLY := tools/emery/simulator/webassembly/package.json \
 	tools/emery/simulator/webassembly/package-lock.json
 NODE_FOLDER := $(VENV)/node
+# An emulated RP2040, on which the heartbeat's program runs.
+RP2040JS := tools/emery/rp2040js/package.json tools/emery/rp2040js/package-lock.json
+RP2040JS_FOLDER := $(VENV)/rp2040js
 
 .DEFAULT_GOAL := help
 .PHONY: help simulate bench test test-long guards check lint types format constraints clean distclean
@@ -81,7 +84,7 @@ constraints: ## take the newest versions that pyproject.toml allows into constra
 
 # The environment is made again from nothing whenever what it depends on has
 # changed, so that it never holds a package that nobody asked for.
-$(READY): pyproject.toml constraints.txt $(WEBASSEMBLY)
+$(READY): pyproject.toml constraints.txt $(WEBASSEMBLY) $(RP2040JS)
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "make: there is no $(PYTHON). Install Python 3.11 or later, or name it:" \
 			"make PYTHON=python3.13" >&2; exit 2; }
@@ -103,6 +106,10 @@ $(READY): pyproject.toml constraints.txt $(WEBASSEMBLY)
 	@PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix $(NODE_FOLDER) --ignore-scripts --silent || \
 		echo "make: MicroPython for the 32-bit lane could not be installed by npm; its tests are" \
 			"skipped. Once npm works: make distclean, and again." >&2
+	@mkdir $(RP2040JS_FOLDER) && cp $(RP2040JS) $(RP2040JS_FOLDER)
+	@PATH="$(abspath $(BIN)):$$PATH" npm ci --prefix $(RP2040JS_FOLDER) --ignore-scripts --silent || \
+		echo "make: rp2040js could not be installed by npm; its tests are skipped. Once npm" \
+			"works: make distclean, and again." >&2
 	@touch $(READY)
 
 clean: ## remove build/
