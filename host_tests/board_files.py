@@ -40,6 +40,7 @@ class BoardFiles:
         self.writes = 0
         self.cut_at = -1  # the write in which the power fails, from 0; -1 for none
         self.cut_after = False  # once it is done, instead of before
+        self.is_off = False  # the power has failed: nothing is written any more
         self.full = False
 
     def slot_state(self) -> dict[str, Any]:
@@ -77,13 +78,17 @@ class BoardFiles:
     # What device code calls
 
     def _write(self, act: Callable[[], None]) -> None:
+        if self.is_off:
+            raise PowerLost
         mine = self.writes
         self.writes += 1
-        if mine == self.cut_at and not self.cut_after:
+        if mine == self.cut_at:
+            self.cut_at = -1
+            self.is_off = True
+            if self.cut_after:
+                act()
             raise PowerLost
         act()
-        if mine == self.cut_at:
-            raise PowerLost
 
     def open(self, path: str, mode: str = "r") -> Any:
         """`open`, for reading or for writing anew."""
@@ -145,7 +150,11 @@ class Boot:
         self.timers: list[Any] = []
 
     def power_on(self, monkeypatch: pytest.MonkeyPatch, *, raw: bool = False) -> dict[str, Any]:
-        """One start; names of `__main__`. With `raw`, `main.py` is not run."""
+        """One start; names of `__main__`. With `raw`, `main.py` is not run.
+
+        Reset or PowerLost if it ends so, whoever caught it on the board.
+        """
+        self.files.is_off = False
         self.console = ""
         self.pins.clear()
         self.acts.clear()
@@ -157,7 +166,11 @@ class Boot:
                 patch.setitem(sys.modules, name, module)
             for name in ("boot.py", *(() if raw else ("main.py",))):
                 source = (SOURCES / name).read_text(encoding="utf-8")
-                exec(compile(source, name, "exec"), names)
+                try:
+                    exec(compile(source, name, "exec"), names)
+                finally:
+                    if self.files.is_off:
+                        raise PowerLost
         return names
 
     def settle(self, monkeypatch: pytest.MonkeyPatch, starts: int = 8) -> str:
