@@ -22,6 +22,11 @@ from hal.contract import COUNTER_MASK, Outputs, Readings
 RECORD_FORM = "<iiHHHHHHBBBBBBHHBBBBB"
 RECORD_BYTES = struct.calcsize(RECORD_FORM)
 
+# Magic, version, bytes of a record, records, integers of a state, ticks, place (byte
+# offset of the next record), period of the tick in ms, is_stopped.
+COPY_FORM = "<4sHHHHiiiB"
+COPY_MAGIC = b"EMBX"
+
 # 512 ticks of 5 ms: 2.5 s, longer than a stroke's rise and any trip. [E]
 RECORDS = const(512)
 # A keyframe each 128 ticks, three kept: at least one precedes the last 256.
@@ -103,6 +108,36 @@ class BlackBox:
         """The record of a tick, in RECORD_FORM's order. Not for the tick."""
         offset = (self._place // RECORD_BYTES - (self.ticks - tick)) % RECORDS
         return struct.unpack_from(RECORD_FORM, self.records, offset * RECORD_BYTES)
+
+
+    def copy(self, period_ms: int) -> bytearray:
+        """Ring and keyframes as one piece, for a host; `period_ms` of the tick goes with
+        it. Called by the main loop while the outputs are safe, since it needs as much
+        memory again.
+
+        Form, little-endian: COPY_FORM, then for each keyframe its tick (i32, -1: none)
+        and the full state (i32 each), then the ring.
+        """
+        size = len(self.keyframes[0])
+        at = struct.calcsize(COPY_FORM)
+        # One piece, made once: a board has not room for two.
+        piece = bytearray(at + KEYFRAMES * 4 * (1 + size) + _RING_BYTES)
+        for index in range(KEYFRAMES):
+            struct.pack_into("<i", piece, at, self.keyframe_ticks[index])
+            at += 4
+            for value in self.keyframes[index]:
+                struct.pack_into("<i", piece, at, value)
+                at += 4
+        place = ticks = -1
+        while ticks != self.ticks:  # a tick in between would tear the copy
+            place = self._place
+            ticks = self.ticks
+            piece[at : at + _RING_BYTES] = self.records
+        struct.pack_into(
+            COPY_FORM, piece, 0, COPY_MAGIC, 1, RECORD_BYTES, RECORDS, size, ticks, place,
+            period_ms, self.is_stopped,
+        )
+        return piece
 
 
 def write_record(

@@ -184,6 +184,7 @@ class PinBoard(RunningBoard):
 
         self.storage = FlashStorage(STATE_FOLDER, "pass_record", self)
         self.boot_storage = FlashStorage(STATE_FOLDER, "boot_record", self)
+        self.journal_storage = FlashStorage(STATE_FOLDER, "journal", self)
         self._mark = FlashStorage(STATE_FOLDER, "restart", self)
         self.lost_marks = 0  # marks of a restart that could not be read or kept
         mark = self._take_mark()
