@@ -33,8 +33,10 @@ from emery.virtual_board.world import World
 
 IMAGE = "flash.img"
 _HEAP_KIB = 2048
-_INTERRUPT_AFTER_US = 20_000
-_AGAIN_AFTER_US = 3_000_000
+# A program that asks for nothing for so long is interrupted by a signal; one that only
+# ever writes files, after so long by a new interpreter.
+_SIGNAL_AFTER_US = 100_000
+_FILES_AFTER_US = 1_000_000
 _LIMIT_S = 30.0
 _PIECE = 65_536
 _HOLDS = 16 * 1024
@@ -75,6 +77,7 @@ class VirtualBoard:
         if held:
             self._mcu.limit_us = 0
         self._mcu.on_cook = self._set_cook
+        self._mcu.on_unread = self._type
         self.world.cut_power = self._flicker
         self._flickers = False
         self._powered = powered
@@ -393,7 +396,7 @@ class VirtualBoard:
             self._typed.clear()
             data = data[at + 1 :]
             mcu.interrupt()
-            self._interrupted_us = 0
+            self._interrupted_us = mcu.wall()
         if mcu.state != OFF:
             self._typed += data
         self._give_typed()
@@ -424,18 +427,23 @@ class VirtualBoard:
             del self._typed[:done]
 
     def _interrupt_if_late(self) -> None:
-        """A program that asks for nothing is interrupted by a signal."""
+        """A program that asks for nothing is interrupted by a signal.
+
+        MicroPython's unix port raises it wherever it strikes, also within its own
+        memory management; so it is the last resort. In littlefs it would leave that
+        half-way: there the interpreter is started anew.
+        """
         mcu = self._mcu
         if not mcu.interrupt_waits or self._interpreter is None or mcu.calls:
             return
         now = mcu.wall()
-        if mcu.state != COMPUTING or now - mcu.turn_since_us < _INTERRUPT_AFTER_US:
-            return
-        if self._interrupted_us and now - self._interrupted_us < _AGAIN_AFTER_US:
-            return
-        self._interrupted_us = now
-        mcu.interrupt_waits = False
-        self._interpreter.raise_keyboard_interrupt()
+        if mcu.is_in_files:
+            if now - self._interrupted_us > _FILES_AFTER_US:
+                self._print(b"\nKeyboardInterrupt: \n")
+                mcu.ended = SOFT
+        elif mcu.state == COMPUTING and now - mcu.turn_since_us > _SIGNAL_AFTER_US:
+            mcu.interrupt_waits = False
+            self._interpreter.raise_keyboard_interrupt()
 
     def _read_console(self) -> None:
         """Everything that the board has printed until now."""

@@ -106,6 +106,7 @@ class Mcu:
         self.to_main = bytearray()
         self.to_helper = bytearray()
         self.on_cook: Callable[[bool], None] = lambda cook: None
+        self.on_unread: Callable[[bytes], None] = lambda data: None
         self._stepped_us = 0  # until where the world has been run
         self._started_us = 0  # of the chip's own clock
         self.state = OFF
@@ -148,9 +149,11 @@ class Mcu:
         self._interrupts_off_until_us = 0
         self.interrupt_character = _NO_CHARACTER
         self.interrupt_waits = False
+        self.last_op = 0
         self.state = OFF
         self.ended = ""
         self.program_runs = False
+        self.prompting = False
         self.unread = b""  # typed at the prompt, for the program that begins
 
     def hard_reset(self, cause: int, why: str, *, power_lost: bool = False) -> None:
@@ -284,7 +287,8 @@ class Mcu:
         asked = self.asked
         if asked is not None and asked.wake_us <= self.now_us:
             self.asked = None
-            self.state = COMPUTING
+            # What is asked at the prompt is not the program's.
+            self.state = PROMPT if self.prompting else COMPUTING
             self._give_answer(asked)
             return True
         return False
@@ -391,6 +395,7 @@ class Mcu:
             return
         in_call = bool(op & ops.IN_CALL)
         op &= _OP_MASK
+        self.last_op = op
         if not in_call:
             self.state = ASKING
             if self.interrupt_waits and op not in (
@@ -400,7 +405,7 @@ class Mcu:
                 if op == ops.OP_EXEC_END:
                     self._end_of_program()
                 else:
-                    self.state = COMPUTING
+                    self.state = PROMPT if self.prompting else COMPUTING
                 self._begin_turn()
                 self.to_main += _RECORD.pack(ops.GIVES_INTERRUPT, 0, 0, 0)
                 return
@@ -485,11 +490,13 @@ class Mcu:
                 self.watchdog_due_us = now + self.watchdog_us
         elif op == ops.OP_REPL_MODE:
             self.raw_repl = bool(a)
-            self.state = PROMPT
+            self._end_of_program()
         elif op == ops.OP_MEM_WRITE:
             self._write_register(c, int.from_bytes(payload, "little"))
         elif op == ops.OP_RTC_WRITE:
             self.rtc_memory = payload
+        elif op == ops.OP_INTERRUPTED:
+            self.interrupt_waits = False
 
     def _prepare(self, op: int, a: int, b: int, c: int, payload: bytes) -> int | None:
         """Do what an ask is about; when its answer is due, None if never."""
@@ -511,7 +518,10 @@ class Mcu:
             self.interrupt_character = _CTRL_C
             self.interrupt_waits = False
             self.program_runs = True
+            self.prompting = False
             self.unread = payload
+        elif op == ops.OP_UNREAD:
+            self.on_unread(payload)
         elif op == ops.OP_EXEC_END:
             self.interrupt_character = _NO_CHARACTER
         elif op == ops.OP_KBD_INTR:
@@ -611,10 +621,12 @@ class Mcu:
         elif op == ops.OP_EXEC_END:
             self._end_of_program()
         self._begin_turn()
-        self.to_main += _RECORD.pack(ops.GIVES_VALUE, 0, 0, value)
+        waits = 1 if self.interrupt_waits and self.is_in_files else 0
+        self.to_main += _RECORD.pack(ops.GIVES_VALUE, waits, 0, value)
 
     def _end_of_program(self) -> None:
         self.program_runs = False
+        self.prompting = True
         self.interrupt_character = _NO_CHARACTER
         self.interrupt_waits = False
         self.state = PROMPT
@@ -632,6 +644,11 @@ class Mcu:
     def _send_data(self, data: bytes) -> None:
         self._begin_turn()
         self.to_main += _RECORD.pack(ops.GIVES_DATA, 0, len(data), 0) + data
+
+    @property
+    def is_in_files(self) -> bool:
+        """Was its last question about the flash?"""
+        return self.last_op in (ops.OP_FLASH_ERASE, ops.OP_FLASH_PROGRAM)
 
     # The prompt
 

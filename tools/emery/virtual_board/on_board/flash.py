@@ -1,4 +1,4 @@
-"""The flash as a block device for littlefs.
+"""The flash as a block device for littlefs, and the file system on it.
 
 Reading goes straight to the image file; programming and erasing go by the host,
 which lets bits only be cleared, and may cut the power in the middle. Nothing here
@@ -55,3 +55,65 @@ class BlockDevice:
 
 
 DEVICE = BlockDevice()
+
+
+class FileSystem:
+    """littlefs, with a place before each operation where Ctrl-C may strike: within
+    one it may not."""
+
+    def __init__(self, system) -> None:
+        self._system = system
+
+    def open(self, path, mode):
+        """A file."""
+        LINE.raise_kept_interrupt()
+        return self._system.open(path, mode)
+
+    def ilistdir(self, path=""):
+        """What is in a folder."""
+        LINE.raise_kept_interrupt()
+        return self._system.ilistdir(path)
+
+    def mkdir(self, path):
+        """Make a folder."""
+        LINE.raise_kept_interrupt()
+        self._system.mkdir(path)
+
+    def rmdir(self, path):
+        """Remove an empty folder."""
+        LINE.raise_kept_interrupt()
+        self._system.rmdir(path)
+
+    def remove(self, path):
+        """Remove a file."""
+        LINE.raise_kept_interrupt()
+        self._system.remove(path)
+
+    def rename(self, old, new):
+        """Rename, over what is there."""
+        LINE.raise_kept_interrupt()
+        self._system.rename(old, new)
+
+    def stat(self, path):
+        """Kind and size."""
+        return self._system.stat(path)
+
+    def statvfs(self, path):
+        """Blocks, and how many are free."""
+        return self._system.statvfs(path)
+
+    def chdir(self, path):
+        """Go to a folder."""
+        self._system.chdir(path)
+
+    def getcwd(self):
+        """Where we are."""
+        return self._system.getcwd()
+
+    def mount(self, readonly, mkfs):
+        """Begin."""
+        self._system.mount(readonly, mkfs)
+
+    def umount(self):
+        """End."""
+        self._system.umount()

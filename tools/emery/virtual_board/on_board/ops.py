@@ -31,6 +31,7 @@ OP_SM_POST = const(0x0E)  # c: word; there was room in the FIFO
 OP_WDT_FEED = const(0x0F)
 OP_DONE = const(0x10)  # a callback has ended; a: 1 if it failed; b: its number; c: us spent
 OP_REPL_MODE = const(0x11)  # a: 1 raw, 0 friendly
+OP_INTERRUPTED = const(0x12)  # an interrupt that was kept has struck
 OP_SM_INIT = const(0x41)  # payload: SM_FORM, then the program
 OP_MEM_WRITE = const(0x42)  # c: address; payload: u32
 OP_RTC_WRITE = const(0x43)
@@ -62,9 +63,10 @@ OP_EXEC_BEGIN = const(0xC1)  # payload: input that the prompt has not used
 OP_I2C = const(0xC2)  # a: bus; c: address | bytes to read << 8 | I2C_ bits << 24
 OP_FLASH_PROGRAM = const(0xC3)  # c: offset
 OP_I2C_INIT = const(0xC4)  # a: bus; payload: u8 scl, u8 sda, u32 Hz, u32 timeout in us
+OP_UNREAD = const(0xC5)  # payload: typed at the prompt while the program began
 
 # The host's answers.
-GIVES_VALUE = const(0)  # c
+GIVES_VALUE = const(0)  # c; a: 1 if an interrupt waits that may not strike here
 GIVES_DATA = const(1)  # b bytes follow
 GIVES_ERROR = const(2)  # c: errno
 GIVES_RUN = const(3)  # a: timer; b: number of the call; a SNAPSHOT follows

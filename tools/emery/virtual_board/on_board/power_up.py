@@ -113,7 +113,7 @@ def _mount(chip: str) -> None:
         system = vfs.VfsLfs2(device, progsize=program)
         made = True
     vfs.umount("/")
-    vfs.mount(system, "/")
+    vfs.mount(flash.FileSystem(system), "/")
     os.chdir("/")
     if made and chip == "esp32":
         with open("boot.py", "w") as file:
@@ -179,7 +179,11 @@ def power_up(arguments: list, main: dict) -> None:
     try:
         if prompt.run_file("boot.py") and not prompt.raw:
             prompt.run_file("main.py")
-        prompt.serve()
+        while True:
+            try:
+                prompt.serve()
+            except KeyboardInterrupt:
+                pass  # it was for a program that has ended
     except SoftReset:
         pass
     # What a board's own sweep does: files that are still open are closed.

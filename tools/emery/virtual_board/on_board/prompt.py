@@ -57,43 +57,61 @@ class Prompt:
 
     def _run(self, source, name: str, kind: str, marks: int) -> bool:
         """Run source; with `marks`, an EOF after its output and one after its error."""
-        good = False
         told = None
-        leaves = False
-        begun = False
+        state = [0]  # 1 while the host takes a program to run
         try:
             code = compile(source, name, kind)
             source = None
             LINE.ask_data(ops.OP_EXEC_BEGIN, 0, 0, LINE.unread(), None)
-            begun = True
+            state[0] = 1
+            late = LINE.unread()
+            if late:
+                LINE.ask_data(ops.OP_UNREAD, 0, 0, late, None)
             exec(code, self._main)
-            good = True
-        except SystemExit:
-            leaves = True
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             told = error
         code = None
-        if begun:
+        # From here on an interrupt is for a program that has ended.
+        step = 0
+        while step < 4:
+            try:
+                if step == 0:
+                    told = self._end(state, told)
+                    step = 1
+                if step == 1:
+                    if marks:
+                        self._write("\x04")
+                    step = 2
+                if step == 2:
+                    if told is not None and not isinstance(told, SystemExit):
+                        self._tell(told)
+                    step = 3
+                if step == 3:
+                    if marks and not isinstance(told, SystemExit):
+                        self._write("\x04")
+                    step = 4
+            except KeyboardInterrupt as error:
+                if told is None:
+                    told = error
+        if isinstance(told, SystemExit):
+            raise SoftReset
+        return told is None
+
+    def _end(self, state: list, told):
+        """The host is told that the program has ended; what it had ended with."""
+        if state[0]:
             try:
                 LINE.ask(ops.OP_EXEC_END, 0, 0, 0)
             except KeyboardInterrupt as error:
                 # It came at the very end; the host has noted the end all the same.
-                if told is None:
-                    told = error
-                    good = False
-            LINE.interrupted = 0
-            left = self._waiting()
-            if left:
-                LINE.give_back(left)
-        if marks:
-            self._write("\x04")
-        if told is not None and not leaves:
-            self._tell(told)
-        if marks and not leaves:
-            self._write("\x04")
-        if leaves:
-            raise SoftReset
-        return good
+                told = told or error
+            state[0] = 0
+        LINE.interrupted = 0
+        LINE.interrupt_kept = False
+        left = self._waiting()
+        if left:
+            LINE.give_back(left)
+        return told
 
     def _tell(self, error: BaseException) -> None:
         """An exception, without the lines of this file."""

@@ -34,6 +34,8 @@ class Line:
         self.timers: list = []
         self.snapshot = bytearray(ops.SNAPSHOT)
         self.interrupted = 0  # a KeyboardInterrupt came when it could not be raised
+        self.interrupt_kept = False
+        self.prompting = False
         self.input = bytearray(256)
         self.input_length = 0
         self.input_at = 0
@@ -71,7 +73,7 @@ class Line:
             pack_into(FORM, self._posts, at, op, a, b, c)
             self._posts_at = at + RECORD
             self.spent_us += ops.CALL_US
-            if self._posts_at == len(self._posts):
+            if self._posts_at + RECORD == len(self._posts):
                 self.flush()
         else:
             pack_into(FORM, self._one, 0, op, a, b, c)
@@ -88,8 +90,8 @@ class Line:
         """Send what a callback has told so far."""
         length = self._posts_at
         if length:
-            self._posts_at = 0
             self.send(self._posts, length)
+            self._posts_at = 0
 
     # Asking
 
@@ -99,100 +101,98 @@ class Line:
 
     def ask_data(self, op: int, a: int, c: int, data, into) -> int:
         """Ask with bytes, and take bytes as the answer into a buffer."""
-        return self._ask(op, a, len(data), c, data, into)
+        return self._ask(op, a, 0 if data is None else len(data), c, data, into)
 
     def _ask(self, op: int, a: int, b: int, c: int, data, into) -> int:
         if self.main_waits is not None:
             self.main_waits()
+        depth = self.depth
         self.busy += 1
         self.flush()
-        head = self._frames[self.depth][0]
-        pack_into(FORM, head, 0, op | ops.IN_CALL if self.depth else op, a, b, c)
-        try:
-            self.send(head, RECORD)
-            if data is not None:
-                self.send(data, b)
-        except KeyboardInterrupt:
-            self.interrupted = 1  # the line is never full for long: it was sent
-        value = self._answer(into)
+        out, head = self._frames[depth]
+        pack_into(FORM, out, 0, op | ops.IN_CALL if depth else op, a, b, c)
+        self.send(out, RECORD)
+        if data is not None:
+            self.send(data, b)
+        gives = self._hear(head)
+        if gives == ops.GIVES_VALUE:
+            value = head[4] | head[5] << 8 | head[6] << 16 | head[7] << 24
+            if head[1]:
+                # Within littlefs, which is not made to be left half-way: for later.
+                self.interrupt_kept = True
+        elif gives == ops.GIVES_DATA:
+            value = head[2] | head[3] << 8
+            if into is None:
+                into = self.data = bytearray(value)
+            if value:
+                self.receive(into)
+        elif gives == ops.GIVES_ERROR:
+            value = -(head[4] | head[5] << 8)
+        else:
+            self.interrupted = 1
+            value = 0
         self.busy -= 1
         if self._missed >= 0 and self.busy == 0:
             self._take_missed()
         if value < 0:
-            if value == -1 or self.interrupted:
-                self.interrupted = 0
-                raise KeyboardInterrupt
-            raise OSError(-1 - value)
-        # Never within littlefs, which is not made to be left half-way.
-        in_flash = op == ops.OP_FLASH_ERASE or op == ops.OP_FLASH_PROGRAM
-        if self.interrupted and self.depth == 0 and not in_flash:
+            raise OSError(-value)
+        if self.interrupted and depth == 0:
             self.interrupted = 0
             raise KeyboardInterrupt
         return value
 
-    def _answer(self, into) -> int:
-        """The answer; -1 for an interrupt, -1 - errno for an error."""
-        head = self._frames[self.depth][1]
+    def raise_kept_interrupt(self) -> None:
+        """Here nothing is half-way: an interrupt that came in littlefs strikes now."""
+        if self.interrupt_kept and self.depth == 0:
+            self.interrupt_kept = False
+            self.post(ops.OP_INTERRUPTED, 0, 0, 0)
+            raise KeyboardInterrupt
+
+    def _hear(self, head: bytearray) -> int:
+        """The head of the answer; what comes before it is done first."""
+        depth = self.depth
         while True:
             try:
                 got = self.receive(head)
             except KeyboardInterrupt:
+                # By a signal, which is for programs that ask for nothing. The answer
+                # is still to come.
                 self.interrupted = 1
                 continue
             if got != RECORD:
                 raise SystemExit  # the host is gone
             gives = head[0]
-            if gives == ops.GIVES_VALUE:
-                return head[4] | head[5] << 8 | head[6] << 16 | head[7] << 24
             if gives == ops.GIVES_RUN:
-                self._run_from_line(head)
-            elif gives == ops.GIVES_DATA:
-                length = head[2] | head[3] << 8
-                if into is None:
-                    into = bytearray(length)
-                    self.data = into
-                if length:
-                    self.receive(into)
-                return length
-            elif gives == ops.GIVES_ERROR:
-                return -1 - (head[4] | head[5] << 8)
-            elif gives == ops.GIVES_INTERRUPT:
-                return -1
+                snapshot = self._snapshots[depth + 1]
+                self.receive(snapshot)
+                self._run_from_line(head, snapshot)
             elif gives == ops.GIVES_INPUT:
-                self._keep_input(head)
+                self._take_input(head)
+                if self.prompting:
+                    return gives
+            else:
+                return gives
 
     # At the prompt
 
     def read_key(self) -> int:
         """One byte typed at the prompt, as long as it takes."""
-        if self.input_at < self.input_length:
-            key = self.input[self.input_at]
-            self.input_at += 1
-            return key
-        head = self._frames[0][1]
-        self.busy += 1
-        while True:
-            try:
-                got = self.receive(head)
-            except KeyboardInterrupt:
-                continue
-            if got != RECORD:
-                raise SystemExit
-            if head[0] == ops.GIVES_RUN:
-                self._run_from_line(head)
-            elif head[0] == ops.GIVES_INPUT:
-                self._keep_input(head)
-                break
-        self.busy -= 1
-        self.input_at = 1
-        return self.input[0]
+        if self.input_at >= self.input_length:
+            self.busy += 1
+            self.prompting = True
+            self._hear(self._frames[0][1])
+            self.prompting = False
+            self.busy -= 1
+            self.interrupted = 0  # it was for a program that has ended
+        key = self.input[self.input_at]
+        self.input_at += 1
+        return key
 
-    def _keep_input(self, head: bytearray) -> None:
+    def _take_input(self, head: bytearray) -> None:
         length = head[2] | head[3] << 8
-        self.input = bytearray(length)
-        self.receive(self.input)
-        self.input_length = length
-        self.input_at = 0
+        typed = bytearray(length)
+        self.receive(typed)
+        self.give_back(self.unread() + typed)
 
     def unread(self) -> bytes:
         """What was typed at the prompt and is not used yet; then it is forgotten."""
@@ -208,11 +208,9 @@ class Line:
 
     # Callbacks
 
-    def _run_from_line(self, head: bytearray) -> None:
+    def _run_from_line(self, head: bytearray, snapshot: bytearray) -> None:
         index = head[1]
         number = head[2] | head[3] << 8
-        snapshot = self._snapshots[self.depth + 1]
-        self.receive(snapshot)
         if number != self._claimed:
             self._claimed = number
             self.run(index, number, snapshot)
@@ -224,37 +222,33 @@ class Line:
         self.snapshot = snapshot
         self.spent_us = 0
         self.depth += 1
-        timer = self.timers[index]
-        problem = None
-        hard = timer.hard
-        callback = timer.callback
-        if callback is not None:
-            if hard:
-                micropython.heap_lock()
-                try:
-                    callback(timer)
-                except BaseException as error:  # noqa: BLE001 - told below
-                    problem = error
-                micropython.heap_unlock()
-            else:
-                try:
-                    callback(timer)
-                except BaseException as error:  # noqa: BLE001 - told below
-                    problem = error
-        if problem is not None and self.report is not None:
-            self.report(problem)
-        failed = 0 if problem is None else 1
-        # Not by `post`: it may be the last that fits.
-        if self._posts_at + RECORD > len(self._posts):
-            self.flush()
-        pack_into(
-            FORM, self._posts, self._posts_at, ops.OP_DONE, failed, number, self.spent_us
-        )
+        failed = 0
+        try:
+            self._call(self.timers[index])
+        except BaseException as error:  # noqa: BLE001 - told, as the port does
+            failed = 1
+            if self.report is not None:
+                self.report(error)
+        # `post` leaves room for this one.
+        pack_into(FORM, self._posts, self._posts_at, ops.OP_DONE, failed, number, self.spent_us)
         self._posts_at += RECORD
         self.flush()
         self.depth -= 1
         self.snapshot = before
         self.spent_us = spent_before
+
+    def _call(self, timer) -> None:
+        callback = timer.callback
+        if callback is None:
+            return
+        if not timer.hard:
+            callback(timer)
+            return
+        micropython.heap_lock()
+        try:
+            callback(timer)
+        finally:
+            micropython.heap_unlock()
 
     def announce(self, head: bytearray, snapshot: bytearray) -> int:
         """The helper thread has got a call; its number."""
