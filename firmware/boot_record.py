@@ -30,11 +30,11 @@ class BootRecord:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self.starts = 0
+        self.boots = 0  # starts so far, this one too
         self.unmarked = 0  # starts in a row, this one too, that were not healthy (yet)
         self.crashes = 0  # runs in a row that ended with an exception
         self.causes = bytes([RESET_UNKNOWN] * CAUSES)  # RESET_, the newest first
-        self.error = ""  # what the last of them said
+        self.crash = ""  # what the last of them said
         self.is_kept = True
         self.needs_service = False
 
@@ -43,9 +43,9 @@ class BootRecord:
         try:
             self._take(self._storage.load())
         except (OSError, ValueError):
-            self.error = "the boot record was damaged"
+            self.crash = "the boot record was damaged"
         self.needs_service = self.unmarked >= MOST_BAD or self.crashes >= MOST_BAD
-        self.starts = (self.starts + 1) & _STARTS_MASK
+        self.boots = (self.boots + 1) & _STARTS_MASK
         self.unmarked = min(self.unmarked + 1, _HIGHEST)
         self.causes = bytes([reset_cause]) + self.causes[: CAUSES - 1]
         self._keep()
@@ -60,11 +60,11 @@ class BootRecord:
     def note_crash(self, text: str) -> None:
         """A run ended with an exception, or its tick did."""
         self.crashes = min(self.crashes + 1, _HIGHEST)
-        self.error = text
+        self.crash = text
         self._keep()
 
     def forget_crashes(self) -> None:
-        """It has run well for long enough. `error` stays, to be read."""
+        """It has run well for long enough. `crash` stays, to be read."""
         self.crashes = 0
         self._keep()
 
@@ -74,15 +74,19 @@ class BootRecord:
             return  # the first start of all
         if len(record) < head:
             raise ValueError
-        self.starts, self.unmarked, self.crashes, self.causes = struct.unpack_from(
+        self.boots, self.unmarked, self.crashes, self.causes = struct.unpack_from(
             _FORM, record, 0
         )
-        self.error = str(record[head:], "utf-8")
+        self.crash = str(record[head:], "utf-8")
+
+    def encode(self) -> bytes:
+        """The record in the form told above."""
+        record = struct.pack(_FORM, self.boots, self.unmarked, self.crashes, self.causes)
+        return record + self.crash[-_TEXT_LONGEST:].encode()
 
     def _keep(self) -> None:
-        record = struct.pack(_FORM, self.starts, self.unmarked, self.crashes, self.causes)
         try:
-            self._storage.commit(record + self.error[-_TEXT_LONGEST:].encode())
+            self._storage.commit(self.encode())
             self.is_kept = True
         except (OSError, StorageRefused):
             self.is_kept = False

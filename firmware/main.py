@@ -23,21 +23,22 @@ import sys
 
 from micropython import const, kbd_intr
 
-from firmware import faults, slots
+from firmware import faults, import_order, slots  # noqa: F401 - the order of all others
 from firmware.app import App
 from firmware.boot_record import BootRecord
+from firmware.journal import CONFIG_WRITTEN, CRASH, START, Journal
+from firmware.link import Link
 from firmware.panel import Panel
 from firmware.settings import SettingsError, decode
 from firmware.treatment import BOOT, PROOF, SELF_TEST, TREATING
 from hal import wiring
+from hal.console import Console
 from hal.contract import BARRIERS_FINE, SENSORS_FINE, RunningBoard, StorageRefused
 
 # Only a type checker has to be told.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machine import Timer
-
-    from firmware.link import Link
 
 # The config lies in the slot that runs, so that both switch together and a rollback
 # brings the old one back; a frozen build has it at the top.
@@ -79,14 +80,13 @@ def run(keeper: "Timer | None" = None) -> bool:
     blob = _read_config()
     if not blob:
         return False
-    compiled_settings = blob[wiring.LENGTH :]
     refusal = ""
     tick_ms = _TICK_MS
     adc_reference_mv = 0
     try:
         wired = wiring.decode(blob)
         try:
-            settings = decode(compiled_settings)
+            settings = decode(blob[wiring.LENGTH :])
             tick_ms = settings.tick_period_ms
             adc_reference_mv = settings.adc_reference_mv
         except SettingsError as refused:
@@ -96,6 +96,7 @@ def run(keeper: "Timer | None" = None) -> bool:
         say(_refused(str(refused)))
         return False
     record = BootRecord(board.boot_storage)
+    loop: MainLoop | None = None
     is_good = False
     try:
         if refusal:
@@ -103,7 +104,9 @@ def run(keeper: "Timer | None" = None) -> bool:
             board.stop()
             board.show(0, 1, 0)
         else:
-            compose(board, record, wired, compiled_settings).run(keeper)
+            loop = compose(board, record, wired, blob)
+            del blob
+            loop.run(keeper)
     except KeyboardInterrupt:
         _halt(board)
         is_good = True
@@ -111,7 +114,10 @@ def run(keeper: "Timer | None" = None) -> bool:
     except Exception as error:  # noqa: BLE001 - whatever it was: safe, kept, and again
         _halt(board)
         words = _traceback(error)
-        record.note_crash(words)
+        if loop is None:
+            record.note_crash(words)
+        else:
+            loop.keep_crash(words)
         say("stopped by an error:\n" + words)
         if not board.in_service:
             board.restart(0)
@@ -182,23 +188,24 @@ def _traceback(error: BaseException) -> str:
 
 
 def compose(
-    board: RunningBoard, record: BootRecord, wired: wiring.Wiring, compiled_settings: bytes
+    board: RunningBoard, record: BootRecord, wired: wiring.Wiring, blob: bytes
 ) -> "MainLoop":
-    """Everything around the core, put together; settings that were checked."""
-    from firmware.link import Link
-
+    """Everything around the core, put together; `blob` is a config that was checked."""
     record.begin(board.reset_cause)
     if record.needs_service:
         board.in_service = 1
-        say("SERVICE, since the last starts went badly. " + record.error)
-    app = App(board, compiled_settings, board.in_service)
+        say("SERVICE, since the last starts went badly. " + record.crash)
+    app = App(board, blob[wiring.LENGTH :], board.in_service)
+    settings = decode(blob[wiring.LENGTH :])
     barrier = BARRIERS_FINE
     if not board.in_service:
         barrier = board.prove_barriers()
         if barrier != BARRIERS_FINE:
             app.readings.main_fault = faults.PROTECTION_FAILED
             say("no treatment: " + _BARRIERS[barrier])
-    info = {
+    journal = Journal(board.journal_storage, app, record.boots)
+    journal.note(START, board.reset_cause)
+    info: dict = {
         "version": slots.version(_SLOT),
         "slot": _SLOT,
         "trial": 1 if slots.on_trial(_SLOT) else 0,
@@ -211,25 +218,29 @@ def compose(
         "boot": record,
         "reset_cause": board.reset_cause,
         "barrier": barrier,
-        "wiring": wired,
-        "settings": compiled_settings,
-        "write_config": lambda blob: write_config(blob, board),
+        "config_blob": blob,
+        "zones": len(settings.zones),
+        "period_ms": settings.tick_period_ms,
+        "journal": journal,
+        "mem_free": getattr(gc, "mem_free", lambda: 0),
+        "write_config": lambda blob: write_config(blob, board, journal),
     }
-    link = Link(app, board, sys.stdin.buffer, sys.stdout.buffer, info)
-    panel = Panel(app, board, len(decode(compiled_settings).zones))
+    link = Link(app, board, Console(), info)
+    panel = Panel(app, board, len(settings.zones))
     say("{} {}, slot {}, {}{}".format(
         info["version"], info["chip"], _SLOT or "none", wired.board_name,
         ", SERVICE" if board.in_service else ""))
     return MainLoop(board, app, link, panel, record, info)
 
 
-def write_config(blob: bytes, board: RunningBoard) -> str:
+def write_config(blob: bytes, board: RunningBoard, journal: Journal) -> str:
     """Put another config in the place of the one on flash. What was wrong, "" if it is
     there now; it holds from the next start on."""
     try:
         wiring.decode(blob)
         decode(blob[wiring.LENGTH :])
         slots.replace_file(CONFIG_PATH, _NEW_CONFIG_PATH, blob, board)
+        journal.note(CONFIG_WRITTEN)
     except (wiring.WiringError, SettingsError, StorageRefused) as refused:
         return str(refused)
     except OSError as error:
@@ -244,7 +255,7 @@ class MainLoop:
         self,
         board: RunningBoard,
         app: App,
-        link: "Link",
+        link: Link,
         panel: Panel,
         record: BootRecord,
         info: dict,
@@ -285,6 +296,7 @@ class MainLoop:
         self._app.turn()
         self._link.turn()
         self._panel.turn()
+        self._info["journal"].turn(self._is_safe)
         self._tidy()
         if board.tick_error is not None:
             raise board.tick_error
@@ -323,6 +335,13 @@ class MainLoop:
             gc.collect()
             self.forced_collections += 1
 
+    def keep_crash(self, words: str) -> None:
+        """A run, or its tick, ended with an exception; the outputs are safe."""
+        self._record.note_crash(words)
+        journal = self._info["journal"]
+        journal.note(CRASH)
+        journal.keep()
+
     def _keep_records(self) -> None:
         """What went wrong and what went well; the outputs are safe."""
         app = self._app
@@ -330,7 +349,7 @@ class MainLoop:
             if not self._is_error_kept:
                 self._is_error_kept = True
                 words = _traceback(app.error)
-                self._record.note_crash(words)
+                self.keep_crash(words)
                 self._link.say("the tick ended with an error:\n" + words)
             return
         if self._board.sensor_fault != self._sensor_fault:

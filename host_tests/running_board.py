@@ -34,17 +34,20 @@ class RunningMock(MockBoard, RunningBoard):
     """A board with a main loop."""
 
     boot_storage: MockStorage
+    journal_storage: MockStorage
     tick_error: BaseException | None
 
     def __init__(
         self,
         storage: MockStorage | None = None,
         boot_storage: MockStorage | None = None,
+        journal_storage: MockStorage | None = None,
         settings: Settings | None = None,
     ) -> None:
         super().__init__(storage or MockStorage())
         self.boot_storage = boot_storage or MockStorage()
-        self.boot_storage.board = self
+        self.journal_storage = journal_storage or MockStorage()
+        self.boot_storage.board = self.journal_storage.board = self
         self.in_service = 0
         self.reset_cause = RESET_POWER_ON
         self.ticks = 0
@@ -130,9 +133,7 @@ class RunningMock(MockBoard, RunningBoard):
 class SilentLink:
     """Stands for `firmware.link.Link`."""
 
-    def __init__(
-        self, app: Any, board: Any, stdin: Any, stdout: Any, info: dict[str, Any]
-    ) -> None:
+    def __init__(self, app: Any, board: Any, console: Any, info: dict[str, Any]) -> None:
         self.info = info
         self.turns = 0
         self.said: list[str] = []

@@ -160,9 +160,9 @@ def run(keeper):
     slot = slots.running(__file__)
     with open("/" + slot + "/config.bin") as file:
         config = file.read()
-    print("RUN", slot, record.starts, record.unmarked, int(config[:6]))
-    assert config == config[:6] * 100 and "damaged" not in record.error
-    print("COUNTED", record.starts)
+    print("RUN", slot, record.boots, record.unmarked, int(config[:6]))
+    assert config == config[:6] * 100 and "damaged" not in record.crash
+    print("COUNTED", record.boots)
     if not {good}:
         record.note_crash("a bug")
         raise ValueError("a bug")

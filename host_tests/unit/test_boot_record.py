@@ -21,14 +21,14 @@ def start(board: RunningMock, cause: int = RESET_POWER_ON) -> BootRecord:
 
 def test_a_new_device(board: RunningMock) -> None:
     record = start(board)
-    assert (record.starts, record.unmarked, record.crashes, record.error) == (1, 1, 0, "")
+    assert (record.boots, record.unmarked, record.crashes, record.crash) == (1, 1, 0, "")
     assert not record.needs_service
     assert record.is_kept
 
 
 def test_a_start_is_counted_before_anything_else_is_tried(board: RunningMock) -> None:
     start(board)
-    assert start(board).starts == 2
+    assert start(board).boots == 2
     assert start(board).unmarked == 3
 
 
@@ -75,11 +75,11 @@ def test_three_crashes_lead_to_service_although_each_run_was_healthy(board: Runn
         record.note_crash(f"crash {number}")
     record = start(board)
     assert record.needs_service
-    assert record.error == "crash 2"
+    assert record.crash == "crash 2"
     record.mark_healthy()
     record = start(board)
     assert not record.needs_service
-    assert record.error == "crash 2"  # to be read for as long as no other comes
+    assert record.crash == "crash 2"  # to be read for as long as no other comes
 
 
 def test_crashes_are_forgotten_when_asked(board: RunningMock) -> None:
@@ -93,7 +93,7 @@ def test_a_long_text_is_cut_to_its_end(board: RunningMock) -> None:
     record = start(board)
     record.note_crash("the beginning" + "\u00b5" * 1_000 + "the end")
     assert len(board.boot_storage.record) < 400
-    found = start(board).error
+    found = start(board).crash
     assert found.endswith("\u00b5the end")
     assert "beginning" not in found
 
@@ -102,9 +102,9 @@ def test_a_long_text_is_cut_to_its_end(board: RunningMock) -> None:
 def test_a_record_of_another_form_is_begun_anew(content: bytes, board: RunningMock) -> None:
     board.boot_storage.record = content
     record = start(board)
-    assert record.error == "the boot record was damaged"
+    assert record.crash == "the boot record was damaged"
     assert record.is_kept
-    assert start(board).starts == 2
+    assert start(board).boots == 2
 
 
 def test_storage_that_fails_keeps_nothing_from_starting(board: RunningMock) -> None:
@@ -125,11 +125,11 @@ def test_storage_that_fails_keeps_nothing_from_starting(board: RunningMock) -> N
 
 def test_counts_do_not_run_over(board: RunningMock) -> None:
     record = start(board)
-    record.starts = 0x3FFFFFFF
+    record.boots = 0x3FFFFFFF
     record.unmarked = record.crashes = 255
     record.note_crash("a bug")
     record = start(board)
-    assert (record.starts, record.unmarked, record.crashes) == (0, 255, 255)
+    assert (record.boots, record.unmarked, record.crashes) == (0, 255, 255)
 
 
 def test_nothing_is_written_while_outputs_are_not_safe(board: RunningMock) -> None:

@@ -29,13 +29,17 @@ PLAIN = [SIMULATOR / f"{name}.py" for name in lanes._SIMULATOR]
 # What MicroPython has and each place may use of it. The firmware is given
 # time, pins and files by a board: it reads none itself.
 FIRMWARE_MODULES = {"binascii", "micropython", "struct"}
-HAL_MODULES = FIRMWARE_MODULES | {"esp32", "machine", "os", "rp2", "sys", "time"}
+HAL_MODULES = FIRMWARE_MODULES | {"esp32", "machine", "os", "rp2", "select", "sys", "time"}
 PLAIN_MODULES = FIRMWARE_MODULES | {"gc", "json", "math", "sys"}
 # The few of the firmware that may do more. `main` puts everything together and
 # chooses the board; `slots` handles files; `root` lies outside the slots, where
 # nothing of them may be relied on but the way in.
 COMPOSITION = {
-    "firmware/main.py": {"gc", "io", "sys", "hal.esp32", "hal.rp2040", "hal.wiring"},
+    "firmware/link.py": {"hal.wiring"},
+    "firmware/main.py": {
+        *("gc", "io", "sys"),
+        *("hal.console", "hal.esp32", "hal.rp2040", "hal.wiring"),
+    },
     "firmware/slots.py": {"hashlib", "json", "os"},
 }
 ROOT_FILES = {
@@ -103,9 +107,41 @@ def test_firmware_imports_itself_the_contract_and_little_else(path: Path) -> Non
     allowed = FIRMWARE_MODULES | COMPOSITION.get(named(path), set())
     if named(path) in COMPOSITION:
         # For a type checker alone: see TYPE_CHECKING there.
-        found -= {"machine"}
+        found -= {"machine", "hal.console"} - allowed
     assert found - own <= allowed | {"hal.contract"}
     assert own & (set(ROOT_MODULES) | {"firmware.main"}) == set()
+
+
+def modules_of(path: Path) -> list[str]:
+    """What a device module imports of `firmware` and `hal` as it is imported itself, in
+    order."""
+    found = []
+    for node in parsed(path).body:
+        if isinstance(node, ast.ImportFrom) and top(node.module or "") in ("firmware", "hal"):
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                is_module = (ROOT / f"{inner.replace('.', '/')}.py").is_file()
+                found.append(inner if is_module else node.module or "")
+    return found
+
+
+def longest_chain(name: str, loaded: set[str]) -> int:
+    """How many imports wait for each other at most when `name` is imported."""
+    if name in loaded:
+        return 0
+    loaded.add(name)
+    path = ROOT / f"{name.replace('.', '/')}.py"
+    return 1 + max((longest_chain(inner, loaded) for inner in modules_of(path)), default=0)
+
+
+def test_few_imports_wait_for_each_other() -> None:
+    # Each that waits takes some of the RP2040's 8 KiB of stack.
+    loaded: set[str] = set()
+    assert longest_chain("firmware.main", loaded) <= 4  # main, import_order, and two
+    assert len(loaded) > 25
+    for name in ("firmware.link", "hal.rp2040", "hal.esp32"):
+        if (ROOT / f"{name.replace('.', '/')}.py").is_file():
+            assert longest_chain(name, loaded) <= 4
 
 
 def test_nothing_outside_the_slots_is_longer_than_a_page_or_two() -> None:
@@ -117,7 +153,7 @@ def test_nothing_outside_the_slots_is_longer_than_a_page_or_two() -> None:
 @pytest.mark.parametrize("path", HAL, ids=named)
 def test_hal_never_imports_the_firmware(path: Path) -> None:
     found = set(imports(path))
-    allowed = HAL_MODULES
+    allowed = HAL_MODULES | ({"select"} if path.name == "console.py" else set())
     if path.name in ("contract.py", "mock.py"):
         allowed = allowed - BOARD_MODULES
     assert {top(name) for name in found} <= allowed | {"hal"}

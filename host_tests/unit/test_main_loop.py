@@ -1,16 +1,17 @@
 """The main loop: what is refused, who may interrupt, who is fed, and what follows errors."""
 
-import io
+import struct
 import sys
 from collections.abc import Callable
 from itertools import pairwise
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from firmware import faults, main, slots
 from firmware.boot_record import MOST_BAD
+from firmware.journal import CRASH, START
 from firmware.settings import encode
 from firmware.treatment import STATES
 from hal import wiring
@@ -45,7 +46,8 @@ class Device:
         self.files.set_slot_state("a")
         self.storage = MockStorage()
         self.boot_storage = MockStorage()
-        self.board = RunningMock(self.storage, self.boot_storage)
+        self.journal_storage = MockStorage()
+        self.board = self._mock()
         self.prepare: Callable[[RunningMock], None] = lambda board: None
         self.turns = 0
         self.most_turns = 300
@@ -56,9 +58,8 @@ class Device:
         self.is_gc_on = True
         self.collections = 0
         self.free = 100_000
-        module = ModuleType("firmware.link")
-        module.Link = self._make_link  # type: ignore[attr-defined]
-        patch.setitem(sys.modules, "firmware.link", module)
+        patch.setattr(main, "Link", self._make_link)
+        patch.setattr(main, "Console", lambda: None)
         patch.setattr(main, "_board", self._make_board)
         patch.setattr(main, "kbd_intr", self.keys.append)
         patch.setattr(main, "gc", SimpleNamespace(
@@ -68,8 +69,7 @@ class Device:
         patch.setattr(
             main, "sys",
             SimpleNamespace(
-                stdout=SimpleNamespace(write=self._print, buffer=io.BytesIO()),
-                stdin=SimpleNamespace(buffer=io.BytesIO()),
+                stdout=SimpleNamespace(write=self._print),
                 implementation=sys.implementation,
             ),
         )  # fmt: skip
@@ -79,6 +79,9 @@ class Device:
         patch.setattr(main, "_SLOT", "a")
         patch.setattr(main, "CONFIG_PATH", "/config.bin")
         patch.setattr(main, "_NEW_CONFIG_PATH", "/config.new")
+
+    def _mock(self) -> RunningMock:
+        return RunningMock(self.storage, self.boot_storage, self.journal_storage)
 
     def _gc(self, on: bool) -> None:
         self.is_gc_on = on
@@ -91,7 +94,7 @@ class Device:
 
     def _make_board(self, wired: Any, tick_ms: int, reference_mv: int) -> RunningMock:
         cause = self.board.reset_cause
-        self.board = RunningMock(self.storage, self.boot_storage)
+        self.board = self._mock()
         self.board.reset_cause = cause
         self.prepare(self.board)
         return self.board
@@ -173,7 +176,7 @@ def test_a_good_device_reaches_standby_and_is_marked_healthy(device: Device) -> 
     assert device.state == "STANDBY"
     assert device.fault == faults.NONE
     assert record(device).unmarked == 0
-    assert record(device).starts == 1
+    assert record(device).boots == 1
     assert device.board.proofs == 1
     assert "slot a" in device.console
 
@@ -188,8 +191,8 @@ def test_what_the_link_is_told(device: Device) -> None:
         "1.0", "a", "rp2040", "bench")  # fmt: skip
     assert info["reset_cause"] == RESET_WATCHDOG
     assert info["boot"].causes[0] == RESET_WATCHDOG
-    assert info["settings"] == BLOB[wiring.LENGTH :]
-    assert info["wiring"].pump == WIRING.pump
+    assert info["config_blob"] == BLOB
+    assert (info["zones"], info["period_ms"]) == (2, 5)
     assert len(info["image"]) == len(info["config"]) == 16
     assert info["barrier"] == 0
 
@@ -345,7 +348,7 @@ def test_no_mark_after_an_error_in_a_tick(device: Device) -> None:
     assert device.state == "FAULT"
     assert device.board.is_safe()
     assert record(device).crashes == 1
-    assert "TypeError" in record(device).error
+    assert "TypeError" in record(device).crash
 
 
 def test_a_fault_that_is_none_of_the_firmware_is_marked_healthy(device: Device) -> None:
@@ -558,7 +561,9 @@ def test_an_exception_in_the_loop_stops_the_board_keeps_it_and_starts_again(
     device.run()
     assert device.state == "STANDBY"
     assert record(device).crashes == 1
-    assert "a bug" in record(device).error
+    assert "a bug" in record(device).crash
+    kinds = [entry[2] for entry in struct.iter_unpack("<IIBBH", device.journal_storage.record)]
+    assert kinds[:3] == [START, CRASH, START]
 
 
 def test_an_error_that_ends_the_ticks_is_one_of_the_loop(device: Device) -> None:
@@ -580,7 +585,7 @@ def test_three_of_them_lead_to_service(device: Device) -> None:
     device.on_turn = on_turn
     assert device.run_again_and_again() is None
     assert device.state == "SERVICE"
-    assert record(device).starts == 1 + MOST_BAD
+    assert record(device).boots == 1 + MOST_BAD
     assert "a bug" in device.console
     # SERVICE was seen healthy: the next start is an ordinary one.
     device.on_turn = lambda device: None
