@@ -5,6 +5,7 @@
 # ruff: noqa: UP032
 
 import io
+import select as _select
 import sys as _sys
 from sys import *  # noqa: F403
 
@@ -45,8 +46,19 @@ class _Bytes:
             LINE.ask(ops.OP_COOK, 0, 1, 0)
 
 
+_POLL = 3  # MP_STREAM_POLL, py/stream.h
+_writable = _select.poll()
+_writable.register(_sys.stdout, _select.POLLOUT)
+
+
 class _Out(io.IOBase):
     buffer = _Bytes()
+
+    def ioctl(self, request, argument):
+        """What `select` asks: would a write be taken now?"""
+        if request != _POLL:
+            return 0
+        return argument & _select.POLLOUT if _writable.poll(0) else 0
 
     def write(self, text):
         return _sys.stdout.write(text)
