@@ -3,7 +3,8 @@
 A line is `@`, a body of printable ASCII, `*` and four hex digits, the body's
 Fletcher-16. It shares the console with the REPL and with words for people: what does
 not begin with `@` is theirs. A request's body is a number, which its answer bears
-again, and words; the answer goes on with `ok` or `no`. README.md lists the requests.
+again, and words; the answer goes on with `ok`, or with `no` and the reason why. README.md
+lists the requests.
 
 Nothing that comes over the line can stop a tick or move an output: a request reads, or
 posts one COMMAND_ in the mailbox, where it is judged as any other. Bytes are looked at
@@ -29,6 +30,7 @@ _BYTES_A_TURN = const(128)
 _LINES_A_TURN = const(4)
 _QUIET_TURNS = const(5)  # of 20 ms, after a line while outputs are active
 _PIECE_BYTES = const(150)
+_WORDS_LONGEST = const(480)
 _WATCH_LEAST_MS = const(100)
 _WATCH_MOST_MS = const(10_000)
 _SEQUENCE_MOST = const(999)
@@ -61,8 +63,8 @@ class Link:
         self.dropped = 0  # lines that were none, or could not be told
 
     def say(self, text: str) -> None:
-        """Words for a person at the console."""
-        self._console.write(("Emery: " + text + "\r\n").encode())
+        """Words for a person at the console; of long ones the end."""
+        self._console.write(("Emery: " + text[-_WORDS_LONGEST:] + "\r\n").encode())
 
     def turn(self) -> None:
         """One turn of the main loop: read what has come, tell what is due."""
@@ -76,6 +78,7 @@ class Link:
             if passed_ms >= self._watch_ms or passed_ms < 0:
                 self._told_ms = now_ms
                 self._tell("~ t " + self._status())
+        self._console.send()
 
     def _read(self) -> None:
         lines = 0
@@ -135,7 +138,7 @@ class Link:
             return self._set(words[0], words[1])
         if verb == "blob" and len(words) == 2:
             return self._blob(words[0], words[1])
-        return "no such request, or other arguments are due"
+        return "no unknown request, or other arguments are due"
 
     # What may be asked ------------------------------------------------------------
 
@@ -144,12 +147,14 @@ class Link:
         record = info["boot"]
         return (
             "emery={} version={} board={} chip={} slot={} trial={} state={} service={}"
-            " image={} config={} boots={} unmarked={} cause={} barrier={} period={}"
+            " image={} config={} boots={} unmarked={} cause={} barrier={} period={} mpy={}"
+            " micropython={}"
         ).format(
             PROTOCOL, info["version"], info["board"].replace(" ", "_"), info["chip"],
             info["slot"] or "-", info["trial"], self._state(), self._board.in_service,
             info["image"], info["config"], record.boots, record.unmarked,
-            info["reset_cause"], info["barrier"], info["period_ms"],
+            info["reset_cause"], info["barrier"], info["period_ms"], info["mpy"],
+            info["micropython"],
         )
 
     def _state(self) -> int:
@@ -208,7 +213,7 @@ class Link:
     def _get(self, name: str) -> str:
         row = _row(name)
         if row is None:
-            return "no setting of this name"
+            return "no unknown setting"
         blob = self._info["config_blob"]
         return "ok {}={}".format(name, getattr(settings.decode(blob[wiring.LENGTH :]), name))
 
@@ -219,7 +224,7 @@ class Link:
         row = _row(name)
         value = _number(word)
         if row is None:
-            return "no setting of this name"
+            return "no unknown setting"
         if value is None:
             return "no whole number is expected"
         problem = settings.range_problem(row, value)
@@ -254,7 +259,7 @@ class Link:
         elif what == "record" or what == "box":
             controller = self._app.controller
             if controller is None:
-                return "no core: its settings were refused"
+                return "no the core does not run: its settings were refused"
             if what == "record":
                 blob = storage.encode(
                     controller.passes, controller.treatment, controller.pump_rest,
@@ -263,14 +268,17 @@ class Link:
             else:
                 if offset == 0:
                     if not self._board.is_safe():
-                        return "no copy while outputs are active"
+                        return "no outputs are active: a copy has to wait"
                     self._box = bytearray()
-                    self._box = controller.black_box.copy(self._info["period_ms"])
+                    try:
+                        self._box = controller.black_box.copy(self._info["period_ms"])
+                    except MemoryError:
+                        return "no too little memory is free for a copy: restart first"
                 blob = self._box
         else:
-            return "no such blob"
+            return "no unknown blob"
         if offset > len(blob):
-            return "no more than {} bytes are there".format(len(blob))
+            return "no it ends at {}".format(len(blob))
         piece = b2a_base64(bytes(blob[offset : offset + _PIECE_BYTES])).decode().strip()
         if what == "box" and offset + _PIECE_BYTES >= len(blob):
             self._box = bytearray()  # it was large
