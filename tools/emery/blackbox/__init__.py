@@ -1,0 +1,1 @@
+"""What a device remembers, in one file: pulled over the link, shown, and replayed."""

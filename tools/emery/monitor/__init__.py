@@ -1,0 +1,1 @@
+"""The live view of a device, as it tells its status over the link."""
