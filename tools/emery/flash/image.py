@@ -36,11 +36,13 @@ class Fingerprint:
 class Image:
     """A built slot in `folder`/slot and what goes beside it in `folder`/root.
 
-    `mpy_version` is that of the format mpy-cross wrote, None if nothing tells.
+    `mpy` is the device's, as its manifest has it; `mpy_version` that of the format
+    mpy-cross wrote, None if nothing tells.
     """
 
     folder: Path
     version: str
+    mpy: int
     files: dict[str, Fingerprint]
     manifest: Fingerprint
     config: Fingerprint
@@ -75,9 +77,15 @@ def build(
         (folder / "root" / name).write_bytes(content)
         root[name] = Fingerprint.of(content)
     return Image(
-        folder, emery.__version__, files, Fingerprint.of(manifest), Fingerprint.of(config),
-        root, next((content[1] for content in contents.values()), None),
-    )  # fmt: skip
+        folder=folder,
+        version=emery.__version__,
+        mpy=mpy & 0xFFFF,
+        files=files,
+        manifest=Fingerprint.of(manifest),
+        config=Fingerprint.of(config),
+        root=root,
+        mpy_version=next((content[1] for content in contents.values()), None),
+    )
 
 
 def manifest_text(chip: str, mpy: int, files: dict[str, Fingerprint]) -> str:

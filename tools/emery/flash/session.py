@@ -99,7 +99,7 @@ class Session:
                         return self._nothing_to_do(running)
                 self._into_service(running)
             try:
-                return self._flash_stopped(folder, wish, built, was_running=running is not None)
+                return self._flash_stopped(folder, wish, built)
             except DeviceProblem:
                 # It starts what it would have started, if it is still there.
                 with suppress(DeviceProblem):
@@ -124,11 +124,7 @@ class Session:
 
     def _into_service(self, running: Running) -> None:
         """Restart it into SERVICE, where no watchdog runs and nothing can be driven."""
-        if running.state not in _IDLE_STATES:
-            raise DeviceProblem(
-                f"the device is in {running.state}: it is being used. Nothing was changed",
-                "End the session on the device (END, until it shows STANDBY); then do it again.",
-            )
+        _refuse_in_use(running)
         if running.state == "SERVICE":
             return
         self._show(0.0, "restarting into SERVICE")
@@ -154,9 +150,7 @@ class Session:
             return self._link.ask(self._port.device, _ASK_S)
         return None
 
-    def _flash_stopped(
-        self, folder: Path, wish: Wish, built: Image | None, *, was_running: bool
-    ) -> Outcome:
+    def _flash_stopped(self, folder: Path, wish: Wish, built: Image | None) -> Outcome:
         """The rest, on a device whose interpreter is free."""
         self._show(0.0, "looking at the device")
         remote = Remote(self._port.device)
@@ -166,9 +160,7 @@ class Session:
         fit.check_chip(device.chip, wish.chip, wish.name)
         self._outcome.machine = device.machine
         self._outcome.micropython = device.version_text
-        if built is None or image.manifest_text(wish.chip, device.mpy, built.files) != (
-            built.folder / "slot" / "manifest.json"
-        ).read_text(encoding="utf-8"):
+        if built is None or built.mpy != device.mpy & 0xFFFF:
             built = self._build(folder, wish, device.mpy)
         for slot, held in device.slots.items():
             if held.problem and "manifest.json" in held.files:
@@ -178,8 +170,7 @@ class Session:
         self._outcome.version = built.version
         if todo.is_empty and not (device.state and device.state.on_trial):
             self._say("nothing to write: all of it is on the device")
-            if was_running:
-                self._reset()
+            self._reset()
             return self._outcome
         if not todo.is_empty:
             self._install(remote, folder, built, todo)
@@ -298,6 +289,21 @@ class Session:
         raise DeviceProblem(
             f"{what}; the device was set back to Emery {old} in slot {todo.kept}",
             "It works as before. `emery doctor` shows what the new one ended with.",
+        )
+
+
+def refuse_while_used(link: Link, port: Port) -> None:
+    """DeviceProblem if a session is going on there."""
+    running = link.ask(port.device, _ASK_S)
+    if running is not None:
+        _refuse_in_use(running)
+
+
+def _refuse_in_use(running: Running) -> None:
+    if running.state not in _IDLE_STATES:
+        raise DeviceProblem(
+            f"the device is in {running.state}: it is being used. Nothing was changed",
+            "End the session on the device (END, until it shows STANDBY); then do it again.",
         )
 
 
