@@ -47,11 +47,8 @@ from hal.contract import (
     StorageRefused,
 )
 from hal.flash_storage import FlashStorage
-from hal.sensors.abp2 import Abp2
 from hal.sensors.bmp280 import Bmp280
 from hal.sensors.bus import Bus
-from hal.sensors.lis3dh import Lis3dh
-from hal.sensors.xgzp6897d import Xgzp6897d
 from hal.wiring import NO_PIN, Wiring, WiringError, broken_rules
 
 # Only a type checker has to be told.
@@ -171,10 +168,8 @@ class PinBoard(RunningBoard):
         self.digital_vacuum_age_ms = AGE_HIGHEST_MS
         self.sensor_fault = SENSORS_FINE
         self._barometer = Bmp280()
-        self._motion_sensor = Lis3dh() if wiring.motion_sensor else None
-        self._gauge: Abp2 | Xgzp6897d | None = None
-        if wiring.digital_vacuum:
-            self._gauge = Abp2() if wiring.digital_vacuum == _ABP2 else Xgzp6897d()
+        self._motion_sensor = _motion_sensor(wiring.motion_sensor)
+        self._gauge = _gauge(wiring.digital_vacuum)
         devices: list = [self._barometer]
         for device in (self._motion_sensor, self._gauge):
             if device is not None:
@@ -549,6 +544,31 @@ class PinBoard(RunningBoard):
     def _stop_ticks(self) -> None:
         """No `_run_tick` any more; those that fell due are dropped."""
         raise NotImplementedError
+
+
+# Sensors that are an option cost memory only where they are wired.
+
+
+def _motion_sensor(kind: int):  # type: ignore[no-untyped-def]
+    """The motion sensor, by the wiring's `motion_sensor`, or None."""
+    if not kind:
+        return None
+    from hal.sensors.lis3dh import Lis3dh
+
+    return Lis3dh()
+
+
+def _gauge(kind: int):  # type: ignore[no-untyped-def]
+    """The digital vacuum sensor, by the wiring's `digital_vacuum`, or None."""
+    if not kind:
+        return None
+    if kind == _ABP2:
+        from hal.sensors.abp2 import Abp2
+
+        return Abp2()
+    from hal.sensors.xgzp6897d import Xgzp6897d
+
+    return Xgzp6897d()
 
 
 def _signal(pin: int) -> Pin | None:

@@ -17,7 +17,7 @@ from micropython import const
 
 from hal.contract import SENSOR_BUS_STUCK, SENSORS_FINE
 
-_CLEARING_CLOCKS = const(9)
+_FREEING_CLOCKS = const(9)
 _HALF_CLOCK_US = const(5)  # 100 kHz
 _STUCK_AGAIN_MS = const(1_000)
 
@@ -76,7 +76,7 @@ class Bus:
         self.recoveries += 1
         sda = Pin(self._sda, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
         scl = Pin(self._scl, Pin.OPEN_DRAIN, Pin.PULL_UP, value=1)
-        for _ in range(_CLEARING_CLOCKS):
+        for _ in range(_FREEING_CLOCKS):
             scl.value(0)
             sleep_us(_HALF_CLOCK_US)
             scl.value(1)

@@ -13,6 +13,7 @@ from pathlib import Path
 _WORDS: dict[str, dict[str, tuple[int, ...]]] = {
     "firmware/settings.py": {"SETTINGS": (7,), "ZONE_FIELDS": (7,)},
     "firmware/faults.py": {"CATALOGUE": (4, 5)},
+    "hal/wiring.py": {"ROLES": (3,), "FACTS": (5,)},
 }
 
 
