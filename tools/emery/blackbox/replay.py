@@ -1,0 +1,156 @@
+"""Replay a device's black box through this emery's firmware, tick by tick.
+
+From the oldest keyframe that a record follows, the core is given the inputs of each
+record and must come to the same decision; at every later keyframe its full state must
+be the one that the device had. The rolling CRC-32 covers the record and the full state
+after every tick, as in `emery.simulator.replay`: two replays with one CRC have agreed on
+everything.
+"""
+
+import struct
+from binascii import crc32
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emery.blackbox.box import Box
+from emery.blackbox.log_file import Log, LogFileError
+from firmware import black_box, state
+from firmware.controller import Controller
+from firmware.settings import Settings
+from hal.contract import Outputs, Readings
+
+_INPUTS = 12  # readings; command and argument follow, then the decision
+_DECISION_AT = 14
+_DECISION = (*Outputs.FIELDS, "state", "reason", "fault")
+
+
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """One thing that came out otherwise."""
+
+    field: str
+    recorded: int
+    replayed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first tick that differs. `in_state`: its decision was the same, but the full
+    state before it is not that of the device's keyframe."""
+
+    tick: int
+    in_state: bool
+    fields: tuple[Differing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a replay came to. `ticks` that agree, from `first_tick` on; `keyframes` that
+    were compared with the replay's own state."""
+
+    first_tick: int
+    ticks: int
+    crc: int
+    keyframes: int
+    difference: Difference | None
+
+
+def replay(log: Log, watch: Callable[[int, Controller], None] | None = None) -> Outcome:
+    """Replay the black box of a log; `watch` sees the core after each tick.
+
+    LogFileError if there is nothing to replay, or if it is of other firmware.
+    """
+    return replay_box(log.box(), log.settings(), log.hello.in_service, watch)
+
+
+def replay_box(
+    box: Box,
+    settings: Settings,
+    in_service: bool,
+    watch: Callable[[int, Controller], None] | None = None,
+) -> Outcome:
+    """The same, with the parts of a log."""
+    controller = Controller(settings, b"", int(in_service))
+    if not box.keyframes:
+        raise LogFileError(
+            "the black box has no keyframe that a record follows, so there is no state to "
+            "begin with. A device has one when it ran for a second without a stop"
+        )
+    later = dict(box.keyframes)
+    start, frame = box.keyframes[0]
+    if len(frame) != state.count(controller.parts):
+        raise LogFileError(
+            f"the state in this black box has {len(frame)} numbers, that of this emery's "
+            f"firmware {state.count(controller.parts)}: it is of another version. Replay it "
+            "with the emery of the device's version"
+        )
+    state.restore(controller.parts, list(frame))
+    readings = Readings()
+    outputs = Outputs()
+    row = [0] * len(frame)
+    pack_state = struct.Struct(f"<{len(frame)}i").pack
+    pack_record = struct.Struct(black_box.RECORD_FORM).pack
+    crc = 0
+    compared = 0
+    for tick in range(start, box.ticks):
+        if tick in later and tick != start:
+            compared += 1
+            if tuple(row) != later[tick]:
+                fields = _differing_state(controller, later[tick], row)
+                difference = Difference(tick, True, fields)
+                return Outcome(start, tick - start, crc, compared, difference)
+        record = box.record(tick)
+        black_box.fill_readings(record, readings)
+        controller.step(readings, record[_INPUTS], record[_INPUTS + 1], outputs)
+        decision = (
+            *(getattr(outputs, name) for name in Outputs.FIELDS),
+            controller.treatment.state,
+            controller.treatment.reason,
+            controller.protection.fault,
+        )
+        if decision != record[_DECISION_AT:]:
+            differing = tuple(
+                Differing(name, recorded, replayed)
+                for name, recorded, replayed in zip(
+                    _DECISION, record[_DECISION_AT:], decision, strict=True
+                )
+                if recorded != replayed
+            )
+            return Outcome(start, tick - start, crc, compared, Difference(tick, False, differing))
+        state.snapshot(controller.parts, row)
+        crc = crc32(pack_state(*row), crc32(pack_record(*record), crc))
+        if watch is not None:
+            watch(tick, controller)
+    return Outcome(start, box.ticks - start, crc, compared, None)
+
+
+def _differing_state(
+    controller: Controller, recorded: tuple[int, ...], replayed: list[int]
+) -> tuple[Differing, ...]:
+    names = state_names(controller)
+    return tuple(
+        Differing(name, was, now)
+        for name, was, now in zip(names, recorded, replayed, strict=True)
+        if was != now
+    )
+
+
+def state_names(controller: Controller) -> list[str]:
+    """The name of each number of a state, such as `treatment.session_ms`."""
+    places = {id(controller): "core"}
+    for name, part in vars(controller).items():
+        if hasattr(part, "STATE"):
+            places.setdefault(id(part), name)
+            for inner, piece in vars(part).items():
+                if hasattr(piece, "STATE"):
+                    places.setdefault(id(piece), f"{name}.{inner}")
+    names = []
+    for part in controller.parts:
+        place = places.get(id(part), type(part).__name__)
+        for name in part.STATE:
+            value = getattr(part, name)
+            if isinstance(value, int):
+                names.append(f"{place}.{name}")
+            else:
+                names += [f"{place}.{name}[{index}]" for index in range(len(value))]
+    return names
