@@ -1,1 +1,1 @@
-"""The live view of a device, as it tells its status over the link."""
+"""`emery monitor`: a device while it works, on a whole terminal or a line a second."""
