@@ -79,8 +79,8 @@ class Log:
             return decode_settings(config[wiring.LENGTH :])
         except SettingsError as error:
             raise LogFileError(
-                f"the config in this log is refused by this emery's firmware: {error}. "
-                f"The log is of Emery {self.hello.version or 'of an unknown version'}: use that one"
+                f"the config in this log is refused by this emery's firmware: {error}. Use "
+                f"the emery of the device's version ({self.hello.version or 'not told'})"
             ) from None
 
     def _blob(self, name: str) -> bytes:

@@ -37,9 +37,7 @@ def pull(client: Client, hello: Hello, show: Callable[[float, str], None]) -> Lo
     return Log(emery.__version__, pulled, dict(hello.raw), missing, blobs)
 
 
-def _steady(
-    client: Client, name: str, place: int, show: Callable[[float, str], None]
-) -> bytes:
+def _steady(client: Client, name: str, place: int, show: Callable[[float, str], None]) -> bytes:
     """A blob that did not change while it was pulled. Of the box the device makes a copy,
     which cannot; what fits one piece cannot either."""
     before: bytes | None = None
@@ -47,11 +45,10 @@ def _steady(
         content = bytearray()
         pieces = 0
         total = 0
-        for whole, piece in client.blob(name):
-            if pieces and whole != total:
+        for pieces, (whole, piece) in enumerate(client.blob(name), 1):
+            if pieces > 1 and whole != total:
                 break  # it grew
             total = whole
-            pieces += 1
             content += piece
             if name == "box":  # nearly all there is to pull
                 show(0.95 * len(content) / max(total, 1), "black box")
