@@ -37,21 +37,3 @@ class Link(Protocol):
 
     def into_service(self, port: str) -> None:
         """Ask for a restart into SERVICE. DeviceProblem if it is refused."""
-
-
-class NoLink:
-    """Stands in until the serial link is there: nothing ever answers."""
-
-    def ask(self, port: str, limit_s: float) -> Running | None:
-        """Nobody."""
-        del port, limit_s
-        return None
-
-    def into_service(self, port: str) -> None:
-        """Nobody to ask."""
-        del port
-
-
-def usual() -> Link:
-    """The serial link as it is."""
-    return NoLink()

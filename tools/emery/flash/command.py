@@ -46,10 +46,11 @@ def flash(
     from emery.config.compile import compile_board
     from emery.config.document import ConfigError
     from emery.config.load import load_device
-    from emery.device import ports, running
+    from emery.device import ports
     from emery.device.problem import DeviceProblem
     from emery.flash import session
     from emery.flash.base import put, read
+    from emery.link.running import SerialLink
     from emery.slot_build import CompileFailed, CompilerMissing
 
     protocol_file = _protocol_file(protocol)
@@ -67,7 +68,7 @@ def flash(
         if not as_json:
             terminal.write(f"{line}\n")
 
-    link = running.usual()
+    link = SerialLink()
     try:
         with terminal.progress("looking for boards") as show:
             if base is not None:
