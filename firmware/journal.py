@@ -32,7 +32,8 @@ CRASH = const(6)
 ENTRIES = const(48)
 _FORM = "<IIBBH"
 _ENTRY_BYTES = struct.calcsize(_FORM)
-# News wait for each other this long: one commit for what happens together. [E]
+# News wait for each other, and for the vacuum to go, this long with safe outputs: one
+# commit for what happens together, and no tick stands still over held skin. [E]
 _WAIT_TURNS = const(50)
 _B_HIGHEST = const(0xFFFF)
 
@@ -74,10 +75,15 @@ class Journal:
     def turn(self, is_safe: bool) -> None:
         """One turn of the main loop: see what is new, and write it in time."""
         self._look()
-        if self._wait_turns > 0 and is_safe:
-            self._wait_turns -= 1
-            if self._wait_turns == 0:
-                self.keep()
+        if self._wait_turns == 0:
+            return
+        if not is_safe:
+            # Anew when it is: by then the vacuum has gone.
+            self._wait_turns = _WAIT_TURNS
+            return
+        self._wait_turns -= 1
+        if self._wait_turns == 0:
+            self.keep()
 
     def keep(self) -> None:
         """Write it now, if it can be written."""

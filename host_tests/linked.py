@@ -6,8 +6,11 @@ main loop pass. A perfect hand gives the vacuum, as on the bench.
 """
 
 import hashlib
+import os
+import threading
+import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -248,3 +251,33 @@ def linked_device(
     )  # fmt: skip
     with patch.object(main, "gc", quiet), patch.object(main, "say", lambda text: None):
         yield LinkedDevice(settings, in_service)
+
+
+@contextmanager
+def served(device: LinkedDevice) -> Iterator[str]:
+    """The device behind a pseudo-terminal, in the wall's time; the name of its port."""
+    ours, theirs = os.openpty()
+    for end in (ours, theirs):
+        tty.setraw(end)
+    os.set_blocking(ours, False)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.wait(TURN_MS / 1_000):
+            with suppress(BlockingIOError, OSError):
+                device.write(os.read(ours, 4_096))
+            device.turn()
+            if device.line.out:
+                with suppress(BlockingIOError):
+                    os.write(ours, bytes(device.line.out))
+                device.line.out.clear()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield os.ttyname(theirs)
+    finally:
+        stop.set()
+        thread.join(5)
+        os.close(ours)
+        os.close(theirs)

@@ -128,17 +128,21 @@ def _foot(view: View, width: int) -> list[Line]:
     elif view.answer:
         lines.append((_cut(f" {view.answer}", width), BOLD))
     else:
-        lines.append((_cut(" " + _key_words(view.orders), width), _PLAIN))
+        lines += [(line, _PLAIN) for line in _key_lines(view.orders, width)]
     return lines
 
 
-def _key_words(orders: list[Order]) -> str:
-    told = []
+def _key_lines(orders: list[Order], width: int) -> list[str]:
+    lines = [" q quit"]
     for order in orders:
-        if order.label:
-            join = "" if order.label.startswith("-") else " "
-            told.append(f"{order.key}{join}{order.label}")
-    return "  ".join(["q quit", *told])
+        if not order.label:
+            continue
+        told = f"{order.key}{'' if order.label.startswith('-') else ' '}{order.label}"
+        if len(lines[-1]) + 2 + len(told) > width:
+            lines.append(f" {told}")
+        else:
+            lines[-1] += f"  {told}"
+    return lines
 
 
 # The body ------------------------------------------------------------------------
@@ -219,11 +223,11 @@ def _vacuum(view: View, status: Status, width: int) -> list[Line]:
         marks.append(("X", "hard limit", view.settings.hard_limit_pa))
     for letter, _, pa in marks:
         cells[min(_place(pa, bar_width), bar_width - 1)] = letter
-    legend = "   ".join(f"{letter} {name} {_kpa(pa)}" for letter, name, pa in marks)
-    sensors = f"A {_kpa(status.vacuum_a_pa)}  B {_kpa(status.vacuum_b_pa)} kPa"
+    legend = "  ".join(f"{letter} {name} {_kpa(pa)}" for letter, name, pa in marks)
+    sensors = f"A {_kpa(status.vacuum_a_pa)}  B {_kpa(status.vacuum_b_pa)}"
     return [
         (f" vacuum {_kpa(status.vacuum_pa):>5} kPa  [{''.join(cells)}]", BOLD),
-        (f"                   {legend}   {sensors}".rstrip(), _PLAIN),
+        (f"        {sensors}   {legend}".rstrip(), _PLAIN),
     ]
 
 
