@@ -105,7 +105,7 @@ def _join(settings: Settings, protocol: Protocol) -> None:
         row = _ZONE_ROWS[match[2]]
         table.problem(
             row.key,
-            f"{table.value(row.key)} {_said_in_keys(rule, settings)}",
+            f"{table.value(row.key)} {said_in_keys(rule, settings)}",
             "settings that fit together",
             "Change this value, or the board's setting named here.",
         )
@@ -118,13 +118,13 @@ def _note_rule(table: Table, field: str, rule: str, settings: Settings) -> None:
     written = f'"{value}"' if table.has(row.key) else f'"{value}" (its default)'
     table.problem(
         row.key,
-        f"{written} {_said_in_keys(rule, settings)}",
+        f"{written} {said_in_keys(rule, settings)}",
         "settings that fit together",
         "Change this value or the one it does not fit.",
     )
 
 
-def _said_in_keys(rule: str, settings: Settings) -> str:
+def said_in_keys(rule: str, settings: Settings) -> str:
     """A rule in the words of the files: keys with their values for the
     firmware's names, and amounts in the units people use."""
     rule = _AMOUNT.sub(lambda match: quantity.text(int(match[1]), match[2]), rule)
