@@ -178,7 +178,8 @@ def test_a_setting_is_set_and_got() -> None:
         client.hear(0.5)
         assert client.set("hard_limit_pa", 44_500) == 45_000
         assert client.get("hard_limit_pa") == 44_500
-        assert device.blob != b"" and client.whole_blob("config") == device.blob
+        assert device.blob != b""
+        assert client.whole_blob("config") == device.blob
         with pytest.raises(Refused, match="outside"):
             client.set("hard_limit_pa", 1)
 
@@ -189,13 +190,15 @@ def test_a_command_arrives(client: Client, device: LinkedDevice) -> None:
 
 
 def test_two_commands_at_once_both_arrive(client: Client, device: LinkedDevice) -> None:
-    posted = []
+    full = [True, True, True]  # the mailbox, three times
     real = device.app.post
-    device.app.post = lambda command, argument=0: (  # type: ignore[method-assign]
-        len(posted) >= 3 and real(command, argument)
-    ) or bool(posted.append(command))
-    client.do(COMMAND_START)  # refused three times: the mailbox is full
-    assert len(posted) == 3
+
+    def post(command: int, argument: int = 0) -> bool:
+        return False if full and full.pop() else real(command, argument)
+
+    device.app.post = post  # type: ignore[method-assign]
+    client.do(COMMAND_START)
+    assert full == []
     device.run_until("CHECKLIST", 1_000)
 
 
@@ -257,11 +260,13 @@ def test_a_spoilt_answer_is_asked_again(device: LinkedDevice) -> None:
 def test_a_command_whose_answer_is_lost_is_not_sent_twice(device: LinkedDevice) -> None:
     device.to_treating()
     line = Loses(device, answers=1_000)
-    posted = []
-    real = device.app.post
-    device.app.post = lambda command, argument=0: (  # type: ignore[method-assign]
-        posted.append(command) or real(command, argument)
-    )
+    posted: list[int] = []
+
+    def post(command: int, argument: int = 0) -> bool:
+        posted.append(command)
+        return True
+
+    device.app.post = post  # type: ignore[method-assign]
     with pytest.raises(Silent, match="may have arrived"):
         Client(line).do(COMMAND_LEVEL, STEP_UP)
     assert posted == [COMMAND_LEVEL]
@@ -320,14 +325,16 @@ def test_a_device_behind_a_terminal_is_asked(device: LinkedDevice) -> None:
             running = SerialLink().ask(port, 0.5)
             if running is not None and running.state == "SERVICE":
                 break
-        assert running is not None and running.state == "SERVICE"
+        assert running is not None
+        assert running.state == "SERVICE"
 
 
 def test_who_treats_refuses_nothing_but_stays(device: LinkedDevice) -> None:
     device.to_treating()
     with served(device) as port:
         running = SerialLink().ask(port, 1.5)
-        assert running is not None and running.state == "TREATING"
+        assert running is not None
+        assert running.state == "TREATING"
 
 
 def test_nobody_behind_a_port_is_none() -> None:
