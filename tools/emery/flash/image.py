@@ -88,12 +88,14 @@ def build(
     )
 
 
-def manifest_text(chip: str, mpy: int, files: dict[str, Fingerprint]) -> str:
+def manifest_text(
+    chip: str, mpy: int, files: dict[str, Fingerprint], version: str = emery.__version__
+) -> str:
     """The manifest of a slot; the same text for the same files."""
     rows = [[name, one.size, one.sha] for name, one in files.items()]
     head = {
         "schema": 1,  # the one that firmware/root/main.py reads
-        "version": emery.__version__,
+        "version": version,
         "mpy": mpy & 0xFFFF or None,
         "chip": chip,
     }
