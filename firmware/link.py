@@ -203,9 +203,9 @@ class Link:
         command = _number(words[0])
         argument = _number(words[1]) if len(words) == 2 else 0
         if command is None or not 1 <= command <= COMMAND_RESTART:
-            return "no command 1 to {} is expected".format(COMMAND_RESTART)
+            return "no a command from 1 to {} is expected".format(COMMAND_RESTART)
         if argument is None or not 0 <= argument <= _FULL_SUM:
-            return "no argument 0 to 255 is expected"
+            return "no an argument from 0 to 255 is expected"
         if not self._app.post(command, argument):
             return "no another command is waiting: ask again"
         return "ok"
@@ -226,7 +226,7 @@ class Link:
         if row is None:
             return "no unknown setting"
         if value is None:
-            return "no whole number is expected"
+            return "no a whole number is expected"
         problem = settings.range_problem(row, value)
         if problem:
             return "no " + problem
@@ -246,7 +246,7 @@ class Link:
     def _blob(self, what: str, word: str) -> str:
         offset = _number(word)
         if offset is None or offset < 0:
-            return "no offset is expected"
+            return "no an offset is expected"
         blob: bytes | bytearray
         if what == "config":
             blob = self._info["config_blob"]

@@ -136,7 +136,7 @@ class LinkedDevice:
 
     def _start(self, in_service: int) -> None:
         self.line = Line()
-        self.board.in_service = in_service
+        self.board.in_service = int(in_service)
         self.starts += 1
         with patch.object(main, "Console", lambda: self.line):
             self.loop = main.compose(
