@@ -9,7 +9,7 @@ from emery.device.problem import DeviceProblem
 from emery.link.client import Client, Refused
 from emery.link.said import Hello
 
-_ACTIVE = "while outputs are active"
+_ACTIVE = "outputs are active"  # in the words of `firmware.link`
 _TRIES = 3
 
 

@@ -137,20 +137,24 @@ def _differing_state(
 
 def state_names(controller: Controller) -> list[str]:
     """The name of each number of a state, such as `treatment.session_ms`."""
+    # Level by level, so that a part is called by the shortest way to it.
     places = {id(controller): "core"}
-    for name, part in vars(controller).items():
-        if hasattr(part, "STATE"):
-            places.setdefault(id(part), name)
-            for inner, piece in vars(part).items():
-                if hasattr(piece, "STATE"):
-                    places.setdefault(id(piece), f"{name}.{inner}")
+    level: list[tuple[str, object]] = [("", controller)]
+    while level:
+        below = []
+        for way, owner in level:
+            for name, part in vars(owner).items():
+                if hasattr(part, "__dict__") and id(part) not in places:
+                    places[id(part)] = f"{way}{name}"
+                    below.append((f"{way}{name}.", part))
+        level = below
     names = []
     for part in controller.parts:
-        place = places.get(id(part), type(part).__name__)
         for name in part.STATE:
             value = getattr(part, name)
+            full = f"{places[id(part)]}.{name}"
             if isinstance(value, int):
-                names.append(f"{place}.{name}")
+                names.append(full)
             else:
-                names += [f"{place}.{name}[{index}]" for index in range(len(value))]
+                names += [f"{full}[{index}]" for index in range(len(value))]
     return names

@@ -120,7 +120,8 @@ def _window(box: Box, count: int) -> tuple[int, int, str]:
 
 
 def _tick(tick: int, record: tuple[int, ...], vacuum: tuple[int, int] | None) -> str:
-    a, b = (kpa(vacuum[0]), kpa(vacuum[1])) if vacuum else ("-", "-")
+    # A hair below nothing is nothing.
+    a, b = (kpa(pa).replace("-0.0", "0.0") for pa in vacuum) if vacuum else ("-", "-")
     return (
         f"{tick:10}  {record[0] / 1000:10.3f}  {'held' if record[9] else '':4}  "
         f"{a:>6} {b:>6}  {record[14] / 10:6.1f}  {record[15] / 10:6.1f}  "
@@ -158,4 +159,5 @@ def summary(log: Log, box: Box | None) -> str:
     """One line for whoever has just pulled it."""
     ticks = f"{len(box.records)} ticks" if box is not None else "no black box"
     rows = len(entries(log.blobs.get("journal", b"")))
-    return f"{ticks}, {rows} journal entries, Emery {log.hello.version} on {log.hello.chip}"
+    entry = "entry" if rows == 1 else "entries"
+    return f"{ticks}, {rows} journal {entry}, Emery {log.hello.version} on {log.hello.chip}"
