@@ -83,14 +83,18 @@ def test_paste_mode(console: Console, board: VirtualBoard) -> None:
 
 
 def test_a_program_reads_what_is_typed_to_it(console: Console) -> None:
-    since = console.start("import sys\nprint('ready')\nprint(sys.stdin.read(3), sys.stdin.read(2))")
+    since = console.start(
+        "import sys\nprint('ready')\nprint(sys.stdin.read(3), sys.stdin.read(2))"
+    )
     since = console.wait_for(b"ready\r\n", since=since)
     console.type(b"abcde")
     console.wait_for(b"abc de\r\n", since=since)
 
 
 def test_bytes_of_a_program_are_not_touched(console: Console) -> None:
-    since = console.start("import sys\nprint('a')\nsys.stdout.buffer.write(b'\\n\\x00\\n')\nprint('b')")
+    since = console.start(
+        "import sys\nprint('a')\nsys.stdout.buffer.write(b'\\n\\x00\\n')\nprint('b')"
+    )
     end = console.wait_for(b"\x04", since=since)
     assert bytes(console.printed[since : end - 1]) == b"a\r\n\n\x00\nb\r\n"
 
@@ -208,7 +212,9 @@ def test_soft_reset_from_a_program(console: Console, board: VirtualBoard) -> Non
 
 
 def test_files_are_seen_from_outside(console: Console, board: VirtualBoard, chip: str) -> None:
-    console.run("import os\nos.mkdir('/d')\nf = open('/d/a', 'wb'); f.write(bytes(5000)); f.close()")
+    console.run(
+        "import os\nos.mkdir('/d')\nf = open('/d/a', 'wb'); f.write(bytes(5000)); f.close()"
+    )
     board.cut_power()
     found = image.read_files(board.flash.path, chip)
     assert found["/d/a"] == bytes(5000)

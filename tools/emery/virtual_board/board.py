@@ -37,6 +37,9 @@ _HEAP_KIB = 2048
 # ever writes files, after so long by a new interpreter.
 _SIGNAL_AFTER_US = 100_000
 _FILES_AFTER_US = 1_000_000
+# Whoever holds the time wants to see the same again.
+_HELD_PATIENCE_US = 400_000
+_HUNG_PATIENCE_US = 2_000
 _LIMIT_S = 30.0
 _PIECE = 65_536
 _HOLDS = 16 * 1024
@@ -76,8 +79,9 @@ class VirtualBoard:
         )
         if held:
             self._mcu.limit_us = 0
+            self._mcu.patience_us = _HELD_PATIENCE_US
         self._mcu.on_cook = self._set_cook
-        self._mcu.on_unread = self._type
+        self._mcu.on_unread = self._give_back
         self.world.cut_power = self._flicker
         self._flickers = False
         self._powered = powered
@@ -255,6 +259,12 @@ class VirtualBoard:
                     )
                 self._moved.wait(0.05)
 
+    def expect_hang(self) -> None:
+        """Fast pace: the firmware is about to compute for ever. Time goes on meanwhile
+        without much waiting for its next word, as the wall has it."""
+        with self._lock:
+            self._mcu.patience_us = _HUNG_PATIENCE_US
+
     def locked(self) -> threading.RLock:
         """Hold this to look at several things at one moment, or to change them."""
         return self._lock
@@ -352,11 +362,13 @@ class VirtualBoard:
             end = self._interpreter.line if what == "line" else self._interpreter.helper
             try:
                 data = end.recv(_PIECE)
+            except BlockingIOError:
+                return  # an event of the interpreter before this one
             except OSError:
                 data = b""
             if data:
                 self._mcu.feed(data)
-            elif what != "wake" and not self._mcu.ended:
+            elif not self._mcu.ended:
                 self._unregister_lines()
 
     def _unregister_lines(self) -> None:
@@ -407,12 +419,14 @@ class VirtualBoard:
             self._type(data)
         self._wake()
 
+    def _give_back(self, data: bytes) -> None:
+        """The prompt has this already, and did not use it: it is the program's."""
+        later = bytes(self._typed)
+        self._typed.clear()
+        self._type(data + later)
+
     def _give_typed(self) -> None:
         mcu = self._mcu
-        if mcu.unread:
-            # The prompt had it already; now it is the program's.
-            self._typed[:0] = mcu.unread
-            mcu.unread = b""
         if not self._typed or self._interpreter is None:
             return
         if mcu.state == PROMPT:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from emery.virtual_board.world import World
 
 _NEVER = 1 << 62
-# Computing that nobody has to see: a gap this long between two calls costs no time
-# in fast pace.
-_GRACE_US = 20_000
 _STEP_US = 1_000
 # The longest jump in one piece: whoever types is heard in between.
 _AT_ONCE_US = 100_000
@@ -101,6 +98,9 @@ class Mcu:
         self._wall_begin_us = wall_us()
         self.now_us = 0
         self.limit_us = _NEVER  # fast pace stops here
+        # In fast pace computing costs no time, unless it lasts this long by the wall.
+        # A busy computer needs it long, or two runs would not be the same.
+        self.patience_us = 100_000
         self.flash_takes_time = True
         self.pins = Pins(chip)
         self.to_main = bytearray()
@@ -119,7 +119,9 @@ class Mcu:
         self.frequency_hz = chip.frequency_hz
         self._scratch = [0] * 8
         self._reason = 0
-        self.turn_since_us = 0  # wall time of the interpreter's last word
+        self.turn_since_us = 0  # since when by the wall the program has the turn
+        self._turn_now_us = 0
+        self._call_turn = (0, 0)
         world.attach(self)
         self._forget_peripherals()
         self._begin_turn()
@@ -154,7 +156,6 @@ class Mcu:
         self.ended = ""
         self.program_runs = False
         self.prompting = False
-        self.unread = b""  # typed at the prompt, for the program that begins
 
     def hard_reset(self, cause: int, why: str, *, power_lost: bool = False) -> None:
         """Every pin and peripheral as the chip's reset leaves it."""
@@ -194,9 +195,19 @@ class Mcu:
         return self._wall_us()
 
     def _begin_turn(self) -> None:
-        """The interpreter has the turn from now on."""
+        """The program has the turn from now on, though callbacks may come in between."""
         self.turn_since_us = self._wall_us()
         self._turn_now_us = self.now_us
+
+    def _begin_call(self) -> None:
+        """A callback has the turn."""
+        self._call_turn = (self._wall_us(), self.now_us)
+
+    def _turn(self) -> tuple[int, int]:
+        """Since when by the wall, and by the board, it has the turn."""
+        if self.calls and self.calls[-1].on_line:
+            return self._call_turn
+        return self.turn_since_us, self._turn_now_us
 
     def _target(self) -> int:
         """How far time may go now."""
@@ -206,10 +217,11 @@ class Mcu:
             return min(self.limit_us, self.now_us + _AT_ONCE_US)
         if self.state == ASKING and self.calls and self.asked_in_call is not None:
             return min(self.limit_us, self.asked_in_call.wake_us)
-        spent = self._wall_us() - self.turn_since_us
-        if self.state != PROMPT:
-            spent -= _GRACE_US
-        return min(self.limit_us, max(self.now_us, self._turn_now_us + max(0, spent)))
+        since, now = self._turn()
+        spent = self._wall_us() - since
+        if self.state != PROMPT or self.calls:
+            spent -= self.patience_us
+        return min(self.limit_us, max(self.now_us, now + max(0, spent)))
 
     def progress(self) -> float | None:
         """Let time pass as far as it may. Returns seconds until something is due by
@@ -228,13 +240,13 @@ class Mcu:
             return max(0, due - (self._wall_us() - self._wall_begin_us)) / 1e6
         if self.now_us >= self.limit_us:
             return None
-        if self.state == PROMPT:
+        if self.state == PROMPT and not self.calls:
             return max(0, min(self._next_due() - self.now_us, 50_000)) / 1e6
         if self.state == ASKING and not self.calls:
             return 0.0 if self._next_due() <= self.limit_us else None
-        quiet = self._wall_us() - self.turn_since_us
-        if quiet < _GRACE_US:
-            return (_GRACE_US - quiet) / 1e6
+        quiet = self._wall_us() - self._turn()[0]
+        if quiet < self.patience_us:
+            return (self.patience_us - quiet) / 1e6
         return max(0, min(self._next_due() - self.now_us, 10_000)) / 1e6
 
     def _next_due(self) -> int:
@@ -281,6 +293,7 @@ class Mcu:
             asked = self.asked_in_call
             if asked is not None and asked.wake_us <= self.now_us:
                 self.asked_in_call = None
+                self._begin_call()
                 self._give_answer(asked)
                 return True
             return False
@@ -289,6 +302,7 @@ class Mcu:
             self.asked = None
             # What is asked at the prompt is not the program's.
             self.state = PROMPT if self.prompting else COMPUTING
+            self._begin_turn()
             self._give_answer(asked)
             return True
         return False
@@ -300,7 +314,7 @@ class Mcu:
         if (
             self.fast
             and self.state == COMPUTING
-            and self._wall_us() - self.turn_since_us < _GRACE_US
+            and self._wall_us() - self.turn_since_us < self.patience_us
         ):
             # With the program's next question, so that it comes at the same place in
             # every run.
@@ -320,8 +334,7 @@ class Mcu:
         call = Call(self._number, timer, on_line)
         self.calls.append(call)
         self._send_call(call, self.to_main if on_line else self.to_helper)
-        if on_line:
-            self._begin_turn()
+        self._begin_call()
         return True
 
     def _send_call(self, call: Call, line: bytearray) -> None:
@@ -399,7 +412,8 @@ class Mcu:
         if not in_call:
             self.state = ASKING
             if self.interrupt_waits and op not in (
-                ops.OP_FLASH_ERASE, ops.OP_FLASH_PROGRAM, ops.OP_EXEC_BEGIN, ops.OP_COOK,
+                ops.OP_FLASH_ERASE, ops.OP_FLASH_PROGRAM, ops.OP_EXEC_BEGIN, ops.OP_PROGRAM,
+                ops.OP_COOK,
             ):  # fmt: skip
                 self.interrupt_waits = False
                 if op == ops.OP_EXEC_END:
@@ -423,7 +437,7 @@ class Mcu:
                 if not call.on_line:
                     self.calls[self.calls.index(call)] = call._replace(on_line=True)
                     self._send_call(call, self.to_main)
-                    self._begin_turn()
+                    self._begin_call()
 
     def _finish_call(self, failed: int, number: int, spent_us: int) -> None:
         for call in self.calls:
@@ -442,7 +456,7 @@ class Mcu:
                 self._elapse(until)
         else:
             self.catch_up()
-        self._begin_turn()
+        self._begin_call()  # of the one that this one had interrupted
 
     def _do(self, op: int, a: int, b: int, c: int, payload: bytes) -> None:
         """What is told and needs no answer."""
@@ -515,12 +529,11 @@ class Mcu:
             self.ended = SOFT
             return None
         if op == ops.OP_EXEC_BEGIN:
+            self.prompting = False
+        elif op == ops.OP_PROGRAM:
             self.interrupt_character = _CTRL_C
             self.interrupt_waits = False
             self.program_runs = True
-            self.prompting = False
-            self.unread = payload
-        elif op == ops.OP_UNREAD:
             self.on_unread(payload)
         elif op == ops.OP_EXEC_END:
             self.interrupt_character = _NO_CHARACTER
@@ -610,7 +623,6 @@ class Mcu:
                 self._send_data(data)
             else:
                 self.to_main += _RECORD.pack(ops.GIVES_VALUE, 0, 0, len(data))
-            self._begin_turn()
             return
         elif op == ops.OP_RESET_CAUSE:
             value = self.cause
@@ -620,7 +632,6 @@ class Mcu:
             value = us // 1_000_000 + 662_688_000  # 2021-01-01, as the RP2040 starts
         elif op == ops.OP_EXEC_END:
             self._end_of_program()
-        self._begin_turn()
         waits = 1 if self.interrupt_waits and self.is_in_files else 0
         self.to_main += _RECORD.pack(ops.GIVES_VALUE, waits, 0, value)
 
@@ -642,7 +653,6 @@ class Mcu:
             self.state = ASKING
 
     def _send_data(self, data: bytes) -> None:
-        self._begin_turn()
         self.to_main += _RECORD.pack(ops.GIVES_DATA, 0, len(data), 0) + data
 
     @property

@@ -42,6 +42,10 @@ class Pin:
     def __init__(self, number: int, pull: int) -> None:
         self.number = number
         self.external: int | None = None
+        # What it gave out when that was last looked at.
+        self.drives = False
+        self.permille = LOW
+        self.seen_hz = 0
         self.reset(pull)
 
     def reset(self, pull: int) -> None:
@@ -56,9 +60,6 @@ class Pin:
         self.pwm_on = False
         self.pio_level = 0
         self.pio_direction = 0
-        self.drives = False
-        self.permille = LOW
-        self.seen_hz = 0
 
     def out(self) -> int | None:
         """What it drives, in permille; None if it drives nothing."""
@@ -107,8 +108,9 @@ class Pins:
         """The chip's reset: no pin drives anything."""
         for pin in self._pins.values():
             pin.reset(self._chip.pulls_at_reset)
-            # What it gave out until now is over.
-            self._note(us, pin)
+        # All at one moment: the heartbeat's last edge meets no pump that still runs.
+        for pin in [pin for pin in self._pins.values() if self._take(us, pin)]:
+            self._tell(us, pin)
 
     def setup(self, us: int, number: int, mode: int, pull: int, value: int) -> None:
         """Make it a GPIO: mode 0 in, 1 out, 2 open drain, 15 as it is; pull 1 up, 2
@@ -231,16 +233,23 @@ class Pins:
         self._pins[number].external = level
 
     def _note(self, us: int, pin: Pin) -> None:
+        if self._take(us, pin):
+            self._tell(us, pin)
+
+    def _take(self, us: int, pin: Pin) -> bool:
+        """Look at what it gives out now. Is that something else?"""
         out = pin.out()
         drives = out is not None
         permille = LOW if out is None else out
         if permille == pin.permille and drives == pin.drives and pin.hz == pin.seen_hz:
-            return
-        told = permille != pin.permille
+            return False
+        if permille != pin.permille and pin.number not in self.not_traced:
+            self.trace.append(Change(us, pin.number, permille))
         pin.permille = permille
         pin.drives = drives
         pin.seen_hz = pin.hz
-        if told and pin.number not in self.not_traced:
-            self.trace.append(Change(us, pin.number, permille))
+        return True
+
+    def _tell(self, us: int, pin: Pin) -> None:
         if self.on_change is not None:
             self.on_change(us, pin)

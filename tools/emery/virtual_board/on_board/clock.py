@@ -53,6 +53,7 @@ def sleep_ms(ms: int) -> None:
 def sleep_us(us: int) -> None:
     """Wait; timers go on."""
     if LINE.depth:
+        LINE.flush()  # whoever waits wants the pins to be as they were set
         LINE.spent_us += us
     else:
         LINE.ask(ops.OP_SLEEP_US, 0, 0, us if us > 0 else 0)

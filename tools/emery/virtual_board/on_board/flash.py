@@ -64,6 +64,9 @@ class FileSystem:
     def __init__(self, system) -> None:
         self._system = system
 
+    def __repr__(self):
+        return "<VfsLfs2>"
+
     def open(self, path, mode):
         """A file."""
         LINE.raise_kept_interrupt()

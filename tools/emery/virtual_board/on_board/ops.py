@@ -56,14 +56,14 @@ OP_SOFT_RESET = const(0x90)  # never answered
 OP_RESET_CAUSE = const(0x91)
 OP_FLASH_ERASE = const(0x92)  # c: offset
 OP_EXEC_END = const(0x93)  # at the prompt again
+OP_EXEC_BEGIN = const(0x97)  # no input for the prompt from now on
 OP_KBD_INTR = const(0x94)  # b: the character, or 0xFFFF for none
 OP_COOK = const(0x95)  # b: 0: what is printed next is binary
 OP_FREQ = const(0x96)  # c: Hz, or 0 to ask
-OP_EXEC_BEGIN = const(0xC1)  # payload: input that the prompt has not used
+OP_PROGRAM = const(0xC1)  # it begins; payload: input that the prompt has not used
 OP_I2C = const(0xC2)  # a: bus; c: address | bytes to read << 8 | I2C_ bits << 24
 OP_FLASH_PROGRAM = const(0xC3)  # c: offset
 OP_I2C_INIT = const(0xC4)  # a: bus; payload: u8 scl, u8 sda, u32 Hz, u32 timeout in us
-OP_UNREAD = const(0xC5)  # payload: typed at the prompt while the program began
 
 # The host's answers.
 GIVES_VALUE = const(0)  # c; a: 1 if an interrupt waits that may not strike here

@@ -62,11 +62,10 @@ class Prompt:
         try:
             code = compile(source, name, kind)
             source = None
-            LINE.ask_data(ops.OP_EXEC_BEGIN, 0, 0, LINE.unread(), None)
+            LINE.ask(ops.OP_EXEC_BEGIN, 0, 0, 0)
             state[0] = 1
-            late = LINE.unread()
-            if late:
-                LINE.ask_data(ops.OP_UNREAD, 0, 0, late, None)
+            # Everything that was typed for the prompt is here now.
+            LINE.ask_data(ops.OP_PROGRAM, 0, 0, LINE.unread(), None)
             exec(code, self._main)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
             told = error
