@@ -69,9 +69,10 @@ def check_together(row: Row, value: int, settings: Settings, chip: str) -> None:
     """ChangeError if `value` does not fit the other settings of the device; `settings`
     has it afterwards."""
     setattr(settings, row.name, value)
-    for _, rule in [*broken_rules(settings), *chip_rules.broken_rules(chip, settings)]:
+    for field, rule in [*broken_rules(settings), *chip_rules.broken_rules(chip, settings)]:
+        subject = "it" if field == row.name else said_in_keys(field, settings)
         raise ChangeError(
-            f"{named(row)}: {quoted(quantity.text(value, row.unit))} does not fit the device's "
-            f"other settings: {said_in_keys(rule, settings)}. Change that one first, or flash "
-            "a board file with both"
+            f"{named(row)}: {quoted(quantity.text(value, row.unit))} does not fit what else is "
+            f"set on the device: {subject} {said_in_keys(rule, settings)}. Change the other one "
+            "first; or flash a board file or a protocol in which they fit"
         )
