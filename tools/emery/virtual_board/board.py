@@ -41,6 +41,8 @@ _FILES_AFTER_US = 1_000_000
 _HELD_PATIENCE_US = 400_000
 _HUNG_PATIENCE_US = 2_000
 _LIMIT_S = 30.0
+_ALIVE_S = 0.05
+_NOTIFY_S = 0.003
 _PIECE = 65_536
 _HOLDS = 16 * 1024
 _NEVER = 1 << 62
@@ -103,6 +105,10 @@ class VirtualBoard:
         self._cook = True
         self._last_byte = 0
         self._interrupted_us = 0
+        self._line_closed = False
+        self._seen_alive = 0.0
+        self._waiting = 0
+        self._notified = 0.0
         self._stopping = False
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="virtual board", daemon=True)
@@ -250,14 +256,18 @@ class VirtualBoard:
         """Wait by the wall. Raises TimeoutError, or what ended the board."""
         end = time.monotonic() + limit_s
         with self._moved:
-            while not condition():
-                self.check()
-                if time.monotonic() > end:
-                    raise TimeoutError(
-                        f"the virtual board did not get there within {limit_s:.0f} s: it is "
-                        f"{self._mcu.state} at {self._mcu.now_us / 1e6:.3f} s"
-                    )
-                self._moved.wait(0.05)
+            self._waiting += 1
+            try:
+                while not condition():
+                    self.check()
+                    if time.monotonic() > end:
+                        raise TimeoutError(
+                            f"the virtual board did not get there within {limit_s:.0f} s: it "
+                            f"is {self._mcu.state} at {self._mcu.now_us / 1e6:.3f} s"
+                        )
+                    self._moved.wait(0.05)
+            finally:
+                self._waiting -= 1
 
     def expect_hang(self) -> None:
         """Fast pace: the firmware is about to compute for ever. Time goes on meanwhile
@@ -278,15 +288,28 @@ class VirtualBoard:
     def _serve(self) -> None:
         try:
             while not self._stopping:
-                with self._moved:
+                with self._lock:
                     delay = self._turn()
-                    self._moved.notify_all()
+                    if self._waiting:
+                        self._notify()
                 events = self._selector.select(delay)
                 with self._lock:
                     for key, _ in events:
                         self._hear(key.data)
         except BaseException as failure:  # noqa: BLE001 - raised where somebody waits
             self._failure = failure
+
+    def _notify(self) -> None:
+        """Let those who wait look; not in every turn, which would cost as much."""
+        mcu = self._mcu
+        now = time.monotonic()
+        if (
+            mcu.now_us >= mcu.limit_us
+            or mcu.state in (PROMPT, OFF)
+            or now - self._notified > _NOTIFY_S
+        ):
+            self._notified = now
+            self._moved.notify_all()
 
     def _turn(self) -> float:
         """Everything that can be done now; seconds until there may be more."""
@@ -304,7 +327,7 @@ class VirtualBoard:
             return 0.0
         self._port.flush()
         self._watch_port()
-        if self._interpreter is not None and self._interpreter.has_died():
+        if self._interpreter is not None and self._may_have_died():
             self._hear("console")
             self._hear("line")
             if not mcu.ended:
@@ -316,6 +339,14 @@ class VirtualBoard:
         if mcu.interrupt_waits or self._typed or self._port.is_waiting:
             wait = min(wait, 0.01)
         return wait
+
+    def _may_have_died(self) -> bool:
+        """Is the interpreter gone? Asked now and then, or when its line is closed."""
+        now = time.monotonic()
+        if not self._line_closed and now - self._seen_alive < _ALIVE_S:
+            return False
+        self._seen_alive = now
+        return self._interpreter is not None and self._interpreter.has_died()
 
     def _watch_port(self) -> None:
         """Hear the port while there is room for what it says, and the board's
@@ -373,6 +404,7 @@ class VirtualBoard:
 
     def _unregister_lines(self) -> None:
         """The interpreter has closed its ends: it is about to be found dead."""
+        self._line_closed = True
         if self._interpreter is not None:
             for end in (self._interpreter.line, self._interpreter.helper):
                 with suppress(KeyError, ValueError):
@@ -524,6 +556,7 @@ class VirtualBoard:
 
     def _start(self) -> None:
         self.starts += 1
+        self._line_closed = False
         self._cook = True
         self._interrupted_us = 0
         interpreter = Interpreter(
