@@ -68,6 +68,8 @@ types: $(READY)
 	@echo "mypy, device code on MicroPython:"
 	@MYPYPATH=$(STUBS) $(BIN)/mypy --config-file tools/device_types.ini \
 		--custom-typeshed-dir $(STUBS) $(DEVICE_CODE)
+	@MYPYPATH=$(ESP32_STUBS) $(BIN)/mypy --cache-dir build/mypy-esp32 \
+		--config-file tools/device_types.ini --custom-typeshed-dir $(ESP32_STUBS) hal/esp32.py
 
 format: $(READY) ## sort imports and make the safe corrections of ruff
 	@$(BIN)/ruff check --fix .

@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from emery import __version__, terminal
+from emery.blackbox.command import log_app, replay
 from emery.exit_codes import ExitCode
+from emery.flash.command import flash
+from emery.link.command import get, set_value
+from emery.monitor.command import monitor
+from emery.stops.command import stops
+from emery.virtual_board.command import virtual_board
 
 if TYPE_CHECKING:
     from emery.campaign.one import Verdict
@@ -39,6 +45,17 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Check board and protocol files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(log_app, name="log")
+for _name, _command in (
+    ("flash", flash),
+    ("monitor", monitor),
+    ("get", get),
+    ("set", set_value),
+    ("replay", replay),
+    ("virtual-board", virtual_board),
+    ("stops", stops),
+):
+    app.command(_name)(_command)
 
 
 class Lane(StrEnum):
