@@ -43,7 +43,7 @@ class Console:
                 return self._byte[0]
         return NOTHING
 
-    def write(self, line: bytes) -> bool:
+    def write(self, line: bytes | bytearray) -> bool:
         """Have a line sent. False, with nothing of it sent, if there is no room, because
         the host takes too little."""
         end = self._end
