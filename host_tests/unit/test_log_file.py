@@ -364,6 +364,7 @@ def test_a_page_tells_what_happened_and_what_to_do() -> None:
     # The newest fault first, and the ticks around it.
     assert text.index(f"  {code}:") < text.index("  NOZZLE_CLOGGED:")
     assert f"latched: {code}" in text
+    assert "recording stopped" in text
     assert "TREATING" in text.split("around the fault")[1]
     assert "\x1b" not in text
     assert max(len(line) for line in text.splitlines()) <= 80

@@ -11,8 +11,9 @@ from emery.blackbox.log_file import ENDING, Log
 from emery.blackbox.replay import Outcome
 from emery.config.problem import printable
 
-_TEST = '''"""What a device recorded replays as it was: {what}.
+_TEST = '''"""What a device recorded replays as it was.
 
+{what}.
 Made by `emery replay --to-test`. It is red once the core does anything otherwise on the
 same inputs; if that is meant, make the test anew from a log of the new firmware.
 """

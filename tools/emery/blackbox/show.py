@@ -88,7 +88,9 @@ def _ticks(log: Log, count: int) -> Iterator[str]:
     first, end, where = _window(box, count)
     vacuum, why = _vacuum(log)
     held = f"{box.first_tick} to {box.ticks - 1}"
-    yield f"Ticks {first} to {end - 1}, {where}; there are {held}, each of {box.period_ms} ms:"
+    stopped = "; recording stopped after the fault" if box.is_stopped else ""
+    yield f"Ticks {first} to {end - 1}, {where}:"
+    yield f"  (there are {held}, each of {box.period_ms} ms{stopped})"
     if why:
         yield from wrap(f"  (no vacuum: {why})", COLUMNS, subsequent_indent="  ")
     yield "      tick      time s  foot   A kPa  B kPa  pump %  feed %  vent    state"

@@ -40,13 +40,13 @@ def find(key: str) -> Row:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ChangeError(f"{quoted(key)} is {listed(map(named, found))}: write the whole of it")
+        raise ChangeError(f"{quoted(key)} is {listed(map(named, found))}: write the whole of it.")
     # A key may be near in any of its forms; what is offered is the whole of it.
     forms = {form: row for row in SETTING_ROWS for form in (row.name, row.key, named(row))}
     near = difflib.get_close_matches(wanted, forms, 3, 0.6)
     rows = list(dict.fromkeys(named(forms[form]) for form in near))
     meant = f"Did you mean {listed(rows)}? " if rows else ""
-    raise ChangeError(f"there is no setting {quoted(key)}. {meant}`emery get` lists them all")
+    raise ChangeError(f"there is no setting {quoted(key)}. {meant}`emery get` lists them all.")
 
 
 def parsed(row: Row, text: str) -> int:
@@ -60,7 +60,7 @@ def parsed(row: Row, text: str) -> int:
         ) from None
     if not row.low <= value <= row.high:
         raise ChangeError(
-            f"{named(row)}: {quoted(text)} is outside the allowed range. Expected: {allowed}"
+            f"{named(row)}: {quoted(text)} is outside the allowed range. Expected: {allowed}."
         )
     return value
 
@@ -74,5 +74,5 @@ def check_together(row: Row, value: int, settings: Settings, chip: str) -> None:
         raise ChangeError(
             f"{named(row)}: {quoted(quantity.text(value, row.unit))} does not fit what else is "
             f"set on the device: {subject} {said_in_keys(rule, settings)}. Change the other one "
-            "first; or flash a board file or a protocol in which they fit"
+            "first; or flash a board file or a protocol in which they fit."
         )

@@ -47,7 +47,7 @@ def get(
     try:
         wanted = find(key) if key is not None else None
     except ChangeError as error:
-        terminal.refuse(f"{error}.")
+        terminal.refuse(str(error))
     try:
         with connected(port) as (client, _):
             if wanted is not None:
@@ -83,7 +83,7 @@ def set_value(
         row = find(key)
         number = parsed(row, value)
     except ChangeError as error:
-        terminal.refuse(f"{error}.")
+        terminal.refuse(str(error))
     try:
         with connected(port) as (client, hello):
             settings = _settings(client)
@@ -98,7 +98,7 @@ def set_value(
             if before != number:
                 before = client.set(row.name, number)
     except ChangeError as error:
-        terminal.refuse(f"{error}.")
+        terminal.refuse(str(error))
     except DeviceProblem as problem:
         terminal.refuse(str(problem), problem.code)
     was, now = (quantity.text(one, row.unit) for one in (before, number))
