@@ -1,6 +1,7 @@
 """`emery log pull`, `emery log show` and `emery replay`."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,19 @@ from emery.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from emery.blackbox.log_file import Log
-    from emery.blackbox.replay import Difference
+    from emery.blackbox.replay import Difference, Outcome
 
 log_app = typer.Typer(help="What a device remembers: pull it, and read it.", no_args_is_help=True)
 
 _FIELDS_SHOWN = 12
+
+
+class ReplayLane(StrEnum):
+    """The interpreters that a replay can run on. CPython always runs it."""
+
+    CPYTHON = "cpython"
+    MICROPYTHON = "micropython"
+    WEBASSEMBLY = "webassembly"
 
 
 @log_app.command()
@@ -126,6 +135,9 @@ def replay(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a test.")] = False,
+    lane: Annotated[
+        ReplayLane, typer.Option(help="Where it is replayed as well, to the same CRC.")
+    ] = ReplayLane.CPYTHON,
 ) -> None:
     """Run the black box of a log through this firmware again, tick by tick.
 
@@ -147,6 +159,8 @@ def replay(
         _tell(outcome.difference, log)
         terminal.write(f"different after {agreed}\n")
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+    if lane is not ReplayLane.CPYTHON:
+        _on_lane(log, lane, outcome)
     frames = f"{outcome.keyframes} keyframe" + ("s" if outcome.keyframes != 1 else "")
     terminal.write(f"same: {agreed}, {frames} compared\n")
     if to_test is not None:
@@ -159,6 +173,27 @@ def replay(
         except OSError as error:
             terminal.refuse(f"cannot write {error.filename}: {error.strerror}. Name another file")
         terminal.write(f"test: {to_test}, with {data_path(to_test).name} beside it\n")
+
+
+def _on_lane(log: "Log", lane: ReplayLane, outcome: "Outcome") -> None:
+    """End here if the ticks come out otherwise on the lane, or it cannot be had."""
+    from emery.blackbox.replay import replay_on
+    from emery.simulator.lanes import LaneFailed, LaneMissing, interpreter
+
+    try:
+        there = replay_on(log, lane.value)
+        name = interpreter(lane.value)
+    except LaneMissing as missing:
+        terminal.refuse(f"{missing}")
+    except LaneFailed as failed:
+        terminal.refuse(f"{failed}", ExitCode.REQUIREMENT_FAILED)
+    if (there["ticks"], there["crc"]) != (outcome.ticks, outcome.crc):
+        at = there["first_difference"]
+        where = f"tick {outcome.first_tick + at}" if at >= 0 else "the state of some tick"
+        terminal.complain(f"{where} comes out otherwise on {name}")
+        terminal.write(f"different on {lane.value}: CRC {there['crc']:08X}\n")
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+    terminal.write(f"same on {name}\n")
 
 
 def _refuse_test(test: Path, force: bool) -> None:

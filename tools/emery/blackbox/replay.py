@@ -8,15 +8,18 @@ everything.
 """
 
 import struct
+import tempfile
 from binascii import crc32
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from emery.blackbox.box import Box
 from emery.blackbox.log_file import Log, LogFileError
 from firmware import black_box, state
 from firmware.controller import Controller
-from firmware.settings import Settings
+from firmware.settings import Settings, encode
 from hal.contract import Outputs, Readings
 
 _INPUTS = 12  # readings; command and argument follow, then the decision
@@ -71,19 +74,8 @@ def replay_box(
 ) -> Outcome:
     """The same, with the parts of a log."""
     controller = Controller(settings, b"", int(in_service))
-    if not box.keyframes:
-        raise LogFileError(
-            "the black box has no keyframe that a record follows, so there is no state to "
-            "begin with. A device has one when it ran for a second without a stop"
-        )
     later = dict(box.keyframes)
-    start, frame = box.keyframes[0]
-    if len(frame) != state.count(controller.parts):
-        raise LogFileError(
-            f"the state in this black box has {len(frame)} numbers, that of this emery's "
-            f"firmware {state.count(controller.parts)}: it is of another version. Replay it "
-            "with the emery of the device's version"
-        )
+    start, frame = _first_keyframe(box, settings, in_service)
     state.restore(controller.parts, list(frame))
     readings = Readings()
     outputs = Outputs()
@@ -122,6 +114,52 @@ def replay_box(
         if watch is not None:
             watch(tick, controller)
     return Outcome(start, box.ticks - start, crc, compared, None)
+
+
+def replay_on(log: Log, lane: str, slot: Path | None = None) -> dict[str, Any]:
+    """The same on a MicroPython lane: ticks, crc and first_difference, the latter
+    counted from the first tick replayed, -1 for none. `slot` is one that
+    `lanes.build_slot` made, if there is one.
+
+    LogFileError as `replay`; LaneMissing or LaneFailed of `emery.simulator.lanes`.
+    """
+    from emery.simulator import lanes
+
+    box = log.box()
+    settings = log.settings()
+    start, frame = _first_keyframe(box, settings, log.hello.in_service)
+    pack_record = struct.Struct(black_box.RECORD_FORM).pack
+    with tempfile.TemporaryDirectory(prefix="emery-replay-") as folder:
+        if slot is None:
+            slot = Path(folder) / "slot"
+            lanes.build_slot(slot)
+        records = Path(folder) / "records.bin"
+        rows = (pack_record(*box.record(tick)) for tick in range(start, box.ticks))
+        records.write_bytes(b"".join(rows))
+        return lanes.replay(
+            slot, lane, encode(settings), b"", records, struct.pack(f"<{len(frame)}i", *frame),
+            int(log.hello.in_service),
+        )  # fmt: skip
+
+
+def _first_keyframe(
+    box: Box, settings: Settings, in_service: bool
+) -> tuple[int, tuple[int, ...]]:
+    """The oldest keyframe, of a state that this firmware has. Raises LogFileError."""
+    if not box.keyframes:
+        raise LogFileError(
+            "the black box has no keyframe that a record follows, so there is no state to "
+            "begin with. A device has one when it ran for a second without a stop"
+        )
+    frame = box.keyframes[0][1]
+    expected = state.count(Controller(settings, b"", int(in_service)).parts)
+    if len(frame) != expected:
+        raise LogFileError(
+            f"the state in this black box has {len(frame)} numbers, that of this emery's "
+            f"firmware {expected}: it is of another version. Replay it with the emery of the "
+            "device's version"
+        )
+    return box.keyframes[0]
 
 
 def _differing_state(

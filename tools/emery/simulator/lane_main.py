@@ -13,7 +13,7 @@ def steps(job_path: str, file_path: str):  # type: ignore[no-untyped-def]
     share done, or None where nobody knows it."""
     with open(job_path) as file:
         job = json.load(file)
-    for key in ("settings", "record"):
+    for key in ("settings", "record", "start"):
         job[key] = bytes.fromhex(job[key])
     # Only what the job needs is loaded: a replay has the heap of a board, of
     # which the black box then wants one long piece.
@@ -22,7 +22,9 @@ def steps(job_path: str, file_path: str):  # type: ignore[no-untyped-def]
 
         gc.collect()
         with open(file_path, "rb") as records:
-            facts = yield from replay.steps(job["settings"], job["record"], records)
+            facts = yield from replay.steps(
+                job["settings"], job["record"], records, job["start"], job["in_service"]
+            )
     else:
         from emery.simulator import loop
 

@@ -98,13 +98,26 @@ def run(job: dict[str, Any], lane: str, progress: Callable[[float], None] | None
 
 
 def replay(
-    tree: Path, lane: str, settings: bytes, pass_record: bytes, records: Path
+    tree: Path,
+    lane: str,
+    settings: bytes,
+    pass_record: bytes,
+    records: Path,
+    start: bytes = b"",
+    in_service: int = 0,
 ) -> dict[str, Any]:
-    """Replay recorded ticks on a MicroPython lane, in a slot made by `build_slot`.
+    """Replay recorded ticks on a MicroPython lane, in a slot made by `build_slot`;
+    `start` is the full state they begin with, if not that of a power-on.
 
     Returns what `emery.simulator.replay.replay` does.
     """
-    job = {"kind": "replay", "settings": settings, "record": pass_record}
+    job = {
+        "kind": "replay",
+        "settings": settings,
+        "record": pass_record,
+        "start": start,
+        "in_service": in_service,
+    }
     return _job(tree, lane, job, records, None)
 
 
@@ -205,7 +218,7 @@ def _job(
 ) -> dict[str, Any]:
     """Send a job to `lane_main` on a MicroPython lane; its facts."""
     sent = dict(job)
-    for key in ("settings", "record"):
+    for key in ("settings", "record", "start"):
         sent[key] = bytes(job.get(key, b"")).hex()
     job_file = file.with_suffix(".json")
     job_file.write_text(json.dumps(sent), encoding="utf-8")

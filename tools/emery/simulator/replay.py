@@ -38,9 +38,17 @@ def replay(settings: bytes, pass_record: bytes, records) -> dict:  # type: ignor
             return end.value
 
 
-def steps(settings: bytes, pass_record: bytes, records):  # type: ignore[no-untyped-def]
-    """The same in pieces: a generator that returns what `replay` does."""
-    controller = Controller(decode(settings), pass_record, 0)
+def steps(  # type: ignore[no-untyped-def]
+    settings: bytes, pass_record: bytes, records, start: bytes = b"", in_service: int = 0
+):
+    """The same in pieces: a generator that returns what `replay` does.
+
+    A recording that does not begin at power-on begins with the full state that
+    `start` holds, as `state.save` writes it.
+    """
+    controller = Controller(decode(settings), pass_record, in_service)
+    if start:
+        state.load(controller.parts, bytearray(start))
     readings = Readings()
     outputs = Outputs()
     snapshot = bytearray(state.size(controller.parts))
