@@ -313,21 +313,21 @@ def _more(view: View, width: int) -> Line:
 
 
 def _zone_name(view: View, zone: int) -> str:
-    if view.settings is not None and zone < len(view.settings.zones):
+    if view.settings is not None and 0 <= zone < len(view.settings.zones):
         name: str = view.settings.zones[zone].name
         return name
     return f"zone {zone + 1}"
 
 
 def _passes_allowed(view: View, zone: int) -> int:
-    if view.settings is not None and zone < len(view.settings.zones):
+    if view.settings is not None and 0 <= zone < len(view.settings.zones):
         passes: int = view.settings.zones[zone].passes
         return passes
     return 0
 
 
 def _passes(view: View, status: Status, zone: int) -> str:
-    opened = status.opened[zone] if zone < len(status.opened) else 0
+    opened = status.opened[zone] if 0 <= zone < len(status.opened) else 0
     allowed = _passes_allowed(view, zone)
     return f"{opened}/{allowed}" if allowed else str(opened)
 
