@@ -27,6 +27,7 @@ from emery.virtual_board.mcu import (
     WATCHDOG,
     Mcu,
 )
+from emery.virtual_board.panel import Panel
 from emery.virtual_board.pins import Change, Pins
 from emery.virtual_board.port import Port, PseudoTerminal, TcpServer
 from emery.virtual_board.world import World
@@ -86,6 +87,9 @@ class VirtualBoard:
         self._mcu.on_unread = self._give_back
         self.world.cut_power = self._flicker
         self._flickers = False
+        self._panel: Panel | None = None
+        if self.world.operator is not None:
+            self._panel = Panel(self.world, self._type_line, lambda: self._mcu.program_runs)
         self._powered = powered
         self._heap_kib = heap_kib
         self._lock = threading.RLock()
@@ -433,6 +437,8 @@ class VirtualBoard:
     def _type(self, data: bytes) -> None:
         """What came from the port."""
         mcu = self._mcu
+        if self._panel is not None:
+            self._panel.note_typed(data)
         character = mcu.interrupt_character
         if mcu.state not in (PROMPT, OFF) and character < 256 and character in data:
             at = data.rindex(character)
@@ -444,6 +450,10 @@ class VirtualBoard:
         if mcu.state != OFF:
             self._typed += data
         self._give_typed()
+
+    def _type_line(self, line: bytes) -> None:
+        """The operator's panel has something to say."""
+        self._typed += line
 
     def type(self, data: bytes) -> None:
         """Type something, as if it came from the port."""
@@ -517,6 +527,8 @@ class VirtualBoard:
                 data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         else:
             self._last_byte = 0
+        if self._panel is not None:
+            data = self._panel.hear(data)
         if self.on_output is not None:
             self.on_output(data)
         self._port.write(data)
@@ -557,6 +569,8 @@ class VirtualBoard:
     def _start(self) -> None:
         self.starts += 1
         self._line_closed = False
+        if self._panel is not None:
+            self._panel.start()
         self._cook = True
         self._interrupted_us = 0
         interpreter = Interpreter(

@@ -139,6 +139,7 @@ class World:
         # whoever gives it to the device.
         self.panel: Callable[[], tuple[int, int, int] | None] = lambda: None
         self.operator_commands: deque[tuple[int, int]] = deque()
+        self.look: Callable[[int], None] = lambda us: None  # the operator looks there
         for event in events:
             if event[3] in (loop.INJECT, loop.CLEAR):
                 self._check(event[4])
@@ -336,6 +337,7 @@ class World:
             self._operator_us = us
 
     def _let_operate(self, operator: Operator, passed_us: int) -> None:
+        self.look(self._mcu.now_us)
         seen = self.panel()
         if seen is None:
             return

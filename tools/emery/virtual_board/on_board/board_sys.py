@@ -5,7 +5,6 @@
 # ruff: noqa: UP032
 
 import io
-import select as _select
 import sys as _sys
 from sys import *  # noqa: F403
 
@@ -33,39 +32,54 @@ class _Implementation:
         )
 
 
-class _Bytes:
-    """stdout for bytes: the host adds no carriage return to them."""
-
-    def write(self, data, length=None):
-        if length is not None:
-            data = memoryview(data)[:length]
-        LINE.ask(ops.OP_COOK, 0, 0, 0)
-        try:
-            return _sys.stdout.buffer.write(data)
-        finally:
-            LINE.ask(ops.OP_COOK, 0, 1, 0)
+_GET_FILENO = 10  # MP_STREAM_GET_FILENO, py/stream.h
+_write_text = _sys.stdout.write
+_write_bytes = _sys.stdout.buffer.write
 
 
-_POLL = 3  # MP_STREAM_POLL, py/stream.h
-_writable = _select.poll()
-_writable.register(_sys.stdout, _select.POLLOUT)
-
-
-class _Out(io.IOBase):
-    buffer = _Bytes()
-
+class _Stdout(io.IOBase):
     def ioctl(self, request, argument):
-        """What `select` asks: would a write be taken now?"""
-        if request != _POLL:
-            return 0
-        return argument & _select.POLLOUT if _writable.poll(0) else 0
-
-    def write(self, text):
-        return _sys.stdout.write(text)
+        """What `select` asks: it is to look at the real one."""
+        return 1 if request == _GET_FILENO else -22
 
     def flush(self) -> None:
         pass
 
 
+class _Bytes(_Stdout):
+    """stdout for bytes: the host adds no carriage return to them.
+
+    That has to be told only where it would: at a line feed without one before it.
+    """
+
+    last = 0
+
+    def write(self, data, length=None):
+        if length is not None:
+            data = memoryview(data)[:length]
+        if not data:
+            return 0
+        last = self.last
+        self.last = data[-1]
+        if len(data) == 1:  # nothing is allocated for a single byte
+            if self.last != 10 or last == 13:
+                return _write_bytes(data)
+        elif b"\n" not in bytes(data):
+            return _write_bytes(data)
+        LINE.ask(ops.OP_COOK, 0, 0, 0)
+        try:
+            return _write_bytes(data)
+        finally:
+            LINE.ask(ops.OP_COOK, 0, 1, 0)
+
+
+class _Text(_Stdout):
+    buffer = _Bytes()
+
+    def write(self, text):
+        self.buffer.last = 0
+        return _write_text(text)
+
+
 implementation = _Implementation()
-stdout = _Out()
+stdout = _Text()
