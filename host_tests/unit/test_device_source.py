@@ -8,7 +8,7 @@ import pytest
 
 from emery.device_source import device_source
 from emery.slot import ROOT
-from firmware import faults, settings
+from firmware import faults, settings, treatment
 
 TABLES: dict[str, dict[str, tuple[tuple[Any, ...], ...]]] = {
     "firmware/settings.py": {"SETTINGS": settings.SETTINGS, "ZONE_FIELDS": settings.ZONE_FIELDS},
@@ -33,7 +33,13 @@ def test_tables_keep_everything_but_the_words(place: str) -> None:
         assert any(any(row[words:]) for row in table)
 
 
-@pytest.mark.parametrize("place", TABLES)
+def test_tables_of_nothing_but_words_are_empty() -> None:
+    module = on_device("firmware/treatment.py")
+    assert (module["STATES"], module["REASONS"]) == ((), ())
+    assert module["SERVICE"] == treatment.SERVICE
+
+
+@pytest.mark.parametrize("place", [*TABLES, "firmware/treatment.py"])
 def test_the_rest_stands_where_it_stood(place: str) -> None:
     """A traceback from a device names the line in the checkout."""
     whole = ast.parse((ROOT / place).read_text(encoding="utf-8")).body

@@ -10,16 +10,20 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace as changed
+from functools import cache
 from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from emery.blackbox import command
 from emery.blackbox.box import Box
 from emery.blackbox.log_file import Log, LogFileError
 from emery.blackbox.replay import Differing, replay, state_names
+from emery.blackbox.show import page
 from emery.simulator import replay as plain_replay
 from firmware import black_box
 from firmware.settings import encode
@@ -35,6 +39,13 @@ APP.command()(command.replay)
 def treated() -> WholeDevice:
     """A device in a stroke. Nothing may change it."""
     return treated_device()
+
+
+@cache
+def sound_log() -> Log:
+    """A log for generated cases, which take no fixture."""
+    device = treated_device()
+    return log_of(device.controller, device.settings)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +184,36 @@ def test_another_state_at_a_later_keyframe_is_found_by_name(
     assert outcome.difference is not None
     assert (outcome.difference.tick, outcome.difference.in_state) == (later, True)
     assert outcome.difference.fields == (Differing("treatment.session_ms", was + 10, was),)
+
+
+def test_a_state_on_which_the_core_fails_is_told_as_a_difference(
+    log: Log, treated: WholeDevice
+) -> None:
+    names = state_names(treated.controller)
+    blob = bytearray(log.blobs["box"])
+    for index in range(black_box.KEYFRAMES):
+        at = HEAD + 4 * (index * (1 + len(names)) + 1 + names.index("passes.zone"))
+        struct.pack_into("<i", blob, at, 1_000_000)
+    outcome = replay(with_box(log, bytes(blob)))
+    assert outcome.difference is not None
+    assert outcome.difference.error.startswith("IndexError")
+    assert outcome.ticks == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), max_size=8))
+def test_no_box_at_all_ends_a_command_with_a_traceback(changes: list[tuple[int, int]]) -> None:
+    sound = sound_log()
+    blob = bytearray(sound.blobs["box"])
+    for at, byte in changes:
+        blob[at % len(blob)] = byte
+    log = with_box(sound, bytes(blob))
+    try:
+        outcome = replay(log)
+    except LogFileError:
+        outcome = None
+    else:
+        assert outcome.difference is None or outcome.difference.tick >= outcome.first_tick
+    assert page(log, 600)
 
 
 def test_other_settings_than_the_device_ran_on_are_refused(log: Log) -> None:

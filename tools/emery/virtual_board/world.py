@@ -279,7 +279,9 @@ class World:
             self._clocks = 0
         self._show_bus()
         self._show_footswitch()
-        self._judge_power(self._mcu.now_us)
+        if self.wiring is not None:
+            self._judge_power(self._mcu.now_us)
+            self._apply(self._mcu.now_us)
 
     def at(self, us: int, deed: "Callable[[World], None]") -> None:
         """Do something at a time of the board, to the millisecond."""
