@@ -211,8 +211,11 @@ def _tell(difference: "Difference", log: "Log") -> None:
     """The first tick that came out otherwise."""
     from emery import __version__
 
-    what = "the state before it" if difference.in_state else "its decision"
-    terminal.complain(f"tick {difference.tick}: {what} is not as recorded")
+    if difference.error:
+        terminal.complain(f"tick {difference.tick}: the core ended with {difference.error}")
+    else:
+        what = "the state before it" if difference.in_state else "its decision"
+        terminal.complain(f"tick {difference.tick}: {what} is not as recorded")
     for field in difference.fields[:_FIELDS_SHOWN]:
         terminal.complain(
             f"    {field.field}: recorded {field.recorded}, replayed {field.replayed}"

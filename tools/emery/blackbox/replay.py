@@ -38,12 +38,14 @@ class Differing:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first tick that differs. `in_state`: its decision was the same, but the full
-    state before it is not that of the device's keyframe."""
+    """The first tick that differs. `in_state`: what was before it is the same but for the
+    full state, which is not that of the device's keyframe. `error`: what the core ended
+    with in this tick, "" if it did not."""
 
     tick: int
     in_state: bool
     fields: tuple[Differing, ...]
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,12 @@ def replay_box(
     controller = Controller(settings, b"", int(in_service))
     later = dict(box.keyframes)
     start, frame = _first_keyframe(box, settings, in_service)
-    state.restore(controller.parts, list(frame))
+    try:
+        state.restore(controller.parts, list(frame))
+    except (ValueError, OverflowError):
+        raise LogFileError(
+            f"the keyframe of tick {start} holds numbers that no state has"
+        ) from None
     readings = Readings()
     outputs = Outputs()
     row = [0] * len(frame)
@@ -93,7 +100,13 @@ def replay_box(
                 return Outcome(start, tick - start, crc, compared, difference)
         record = box.record(tick)
         black_box.fill_readings(record, readings)
-        controller.step(readings, record[_INPUTS], record[_INPUTS + 1], outputs)
+        try:
+            controller.step(readings, record[_INPUTS], record[_INPUTS + 1], outputs)
+            state.snapshot(controller.parts, row)
+            packed = pack_state(*row)
+        except Exception as error:  # noqa: BLE001 - no state of a sound device leads there
+            words = f"{type(error).__name__}: {error}"
+            return Outcome(start, tick - start, crc, compared, Difference(tick, False, (), words))
         decision = (
             *(getattr(outputs, name) for name in Outputs.FIELDS),
             controller.treatment.state,
@@ -109,8 +122,7 @@ def replay_box(
                 if recorded != replayed
             )
             return Outcome(start, tick - start, crc, compared, Difference(tick, False, differing))
-        state.snapshot(controller.parts, row)
-        crc = crc32(pack_state(*row), crc32(pack_record(*record), crc))
+        crc = crc32(packed, crc32(pack_record(*record), crc))
         if watch is not None:
             watch(tick, controller)
     return Outcome(start, box.ticks - start, crc, compared, None)
