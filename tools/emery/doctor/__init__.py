@@ -1,0 +1,1 @@
+"""What is connected, what runs on it, what this computer lacks, and what to do."""
