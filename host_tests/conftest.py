@@ -35,6 +35,15 @@ settings.register_profile(
 settings.load_profile("ci")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device", metavar="PORT", help="host_tests/device: run on the hardware at this port"
+    )
+    parser.addoption(
+        "--device-config", metavar="FILE", help="its board file (default: the Pico reference)"
+    )
+
+
 def _forbid_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if ON_CI and report.skipped and not hasattr(report, "wasxfail"):
         # A skip carries (file, line, reason).
