@@ -7,7 +7,7 @@ cuts. Time runs fast, and stands still between two calls.
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN
 from emery.virtual_board.board import VirtualBoard
 from firmware import treatment
-from firmware.link import fletcher16
+from firmware.line import fletcher16
 from hal.contract import (
     COMMAND_CLIENT,
     COMMAND_CONFIRM,

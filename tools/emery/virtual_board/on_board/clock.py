@@ -37,9 +37,9 @@ def ticks_add(ticks: int, delta: int) -> int:
     return ticks + delta & ops.TICKS_MASK
 
 
-def ticks_diff(end: int, start: int) -> int:
-    """From `start` to `end`, negative if that lies before."""
-    return (end - start + _HALF & ops.TICKS_MASK) - _HALF
+def ticks_diff(ticks1: int, ticks2: int) -> int:
+    """From `ticks2` to `ticks1`, negative if that lies before."""
+    return (ticks1 - ticks2 + _HALF & ops.TICKS_MASK) - _HALF
 
 
 def sleep_ms(ms: int) -> None:
@@ -74,14 +74,14 @@ def time_ns() -> int:
     return time() * 1_000_000_000
 
 
-def gmtime(seconds=None):
+def gmtime(secs=None):
     """Year, month, day, hour, minute, second, weekday, day of the year."""
-    return tuple(_host.gmtime(time() if seconds is None else seconds)[:8])
+    return tuple(_host.gmtime(time() if secs is None else secs)[:8])
 
 
 localtime = gmtime
 
 
-def mktime(parts) -> int:
+def mktime(local_time) -> int:
     """Seconds since 1970 of such a tuple."""
-    return int(_host.mktime(tuple(parts)))
+    return int(_host.mktime(tuple(local_time)))

@@ -34,6 +34,6 @@ class Partition:
         """Program; erases first if no offset is given."""
         return self._device.writeblocks(block_num, buf, offset)
 
-    def ioctl(self, cmd, arg=0):
+    def ioctl(self, op, arg=0):
         """The block protocol's questions."""
-        return self._device.ioctl(cmd, arg)
+        return self._device.ioctl(op, arg)

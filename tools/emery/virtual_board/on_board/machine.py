@@ -148,22 +148,51 @@ class Pin:
 class PWM:
     """Pulse width on one pin."""
 
-    def __init__(self, dest, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:  # noqa: E501
-        if duty is not None and _RP2040:
-            raise TypeError("extra keyword arguments given")
+    if _RP2040:
+
+        def __init__(
+            self, dest, freq=None, *, duty_u16=None, duty_ns=None, invert=None
+        ) -> None:
+            self._begin(dest)
+            # It connects the pin last, with frequency and duty set.
+            self.init(freq, duty_u16=duty_u16, duty_ns=duty_ns, invert=invert)
+            LINE.post(ops.OP_PWM_INIT, self._number, 0, 0)
+
+        def init(self, freq=None, *, duty_u16=None, duty_ns=None, invert=None) -> None:
+            """Change what is given."""
+            self._change(freq, duty_u16, duty_ns, invert)
+
+    else:
+
+        def __init__(
+            self, dest, freq=5_000, *, duty_u16=None, duty_ns=None, duty=None, invert=None
+        ) -> None:
+            self._begin(dest)
+            if self._number >= 34:
+                raise ValueError("invalid pin")
+            self.init(freq, duty_u16=duty_u16, duty_ns=duty_ns, duty=duty, invert=invert)
+            LINE.post(ops.OP_PWM_INIT, self._number, 0, 0)
+
+        def init(
+            self, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None
+        ) -> None:
+            """Change what is given."""
+            self._change(freq, duty_u16, duty_ns, invert)
+            if duty is not None:
+                self.duty(duty)
+
+        def duty(self, value=None):
+            """Share of the period that is high, 0 to 1023."""
+            if value is None:
+                return self._duty >> 6
+            return self.duty_u16(value * 65535 // 1023)
+
+    def _begin(self, dest) -> None:
         self._number = _number(dest)
         self._freq = 0
         self._duty = 0
-        if not _RP2040 and self._number >= 34:
-            raise ValueError("invalid pin")
-        if not _RP2040 and freq is None:
-            freq = 5_000
-        # The RP2040 connects the pin last, with frequency and duty set.
-        self.init(freq, duty_u16=duty_u16, duty_ns=duty_ns, duty=duty, invert=invert)
-        LINE.post(ops.OP_PWM_INIT, self._number, 0, 0)
 
-    def init(self, freq=None, *, duty_u16=None, duty_ns=None, duty=None, invert=None) -> None:
-        """Change what is given."""
+    def _change(self, freq, duty_u16, duty_ns, invert) -> None:
         if invert:
             raise NotImplementedError("the virtual board has no inverted PWM")
         if freq is not None:
@@ -172,8 +201,6 @@ class PWM:
             self.duty_u16(duty_u16)
         if duty_ns is not None:
             self.duty_ns(duty_ns)
-        if duty is not None:
-            self.duty(duty)
 
     def freq(self, value=None):
         """Frequency in Hz."""
@@ -203,14 +230,6 @@ class PWM:
             return self._duty * 1_000_000_000 // (65535 * self._freq) if self._freq else 0
         return self.duty_u16(value * self._freq * 65535 // 1_000_000_000)
 
-    if not _RP2040:
-
-        def duty(self, value=None):
-            """Share of the period that is high, 0 to 1023."""
-            if value is None:
-                return self._duty >> 6
-            return self.duty_u16(value * 65535 // 1023)
-
     def deinit(self) -> None:
         """Stop it. On an RP2040 the pin stays at the level it happens to have."""
         LINE.post(ops.OP_PWM_STOP, self._number, 0, 0)
@@ -224,11 +243,11 @@ class ADC:
         ATTN_0DB, ATTN_2_5DB, ATTN_6DB, ATTN_11DB = 0, 1, 2, 3
         WIDTH_9BIT, WIDTH_10BIT, WIDTH_11BIT, WIDTH_12BIT = 9, 10, 11, 12
 
-    def __init__(self, pin, *, sample_ns=None, atten=0) -> None:
-        if _RP2040 and isinstance(pin, int) and 0 <= pin <= 4:
-            self._channel = pin
+    def __init__(self, id, *, sample_ns=None, atten=0) -> None:  # noqa: A002
+        if _RP2040 and isinstance(id, int) and 0 <= id <= 4:
+            self._channel = id
         else:
-            number = _number(pin)
+            number = _number(id)
             if number not in _ADC_PINS:
                 if _RP2040:
                     raise ValueError("Pin doesn't have ADC capabilities")
@@ -242,11 +261,11 @@ class ADC:
             return LINE.counts(self._channel)
         return LINE.ask(ops.OP_ADC_READ, self._channel, 0, 0)
 
-    def read_uv(self) -> int:
-        """Voltage in uV, as the chip's own calibration has it: whole mV on an ESP32."""
-        return LINE.ask(ops.OP_ADC_UV, self._channel, 0, 0)
-
     if not _RP2040:
+
+        def read_uv(self) -> int:
+            """Voltage in uV, as the chip's own calibration has it: whole mV."""
+            return LINE.ask(ops.OP_ADC_UV, self._channel, 0, 0)
 
         def init(self, *, atten=0) -> None:
             """Set the attenuation."""
@@ -260,7 +279,7 @@ class ADC:
             """Counts of 0 to 4095."""
             return self.read_u16() >> 4
 
-        def width(self, width: int) -> None:
+        def width(self, bits: int) -> None:
             """Nothing: the reading is 12 bits wide."""
 
 
@@ -417,9 +436,9 @@ class RTC:
             LINE.post_data(ops.OP_RTC_WRITE, 0, 0, data)
             return None
 
-    def datetime(self, value=None):
+    def datetime(self, datetimetuple=None):
         """Year, month, day, weekday, hours, minutes, seconds, subseconds."""
-        if value is not None:
+        if datetimetuple is not None:
             return None
         from emery.virtual_board.on_board import clock
 
