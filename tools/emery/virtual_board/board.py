@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from emery.virtual_board.chips import CHIPS
+from emery.virtual_board.chips import CHIPS, NEVER
 from emery.virtual_board.flash import Flash
 from emery.virtual_board.interpreter import Interpreter
 from emery.virtual_board.mcu import (
@@ -33,7 +33,7 @@ from emery.virtual_board.port import Port, PseudoTerminal, TcpServer
 from emery.virtual_board.world import World
 
 IMAGE = "flash.img"
-_HEAP_KIB = 2048
+_INTERPRETER_KIB = 2048
 # A program that asks for nothing for so long is interrupted by a signal; one that only
 # ever writes files, after so long by a new interpreter.
 _SIGNAL_AFTER_US = 100_000
@@ -46,7 +46,6 @@ _ALIVE_S = 0.05
 _NOTIFY_S = 0.003
 _PIECE = 65_536
 _HOLDS = 16 * 1024
-_NEVER = 1 << 62
 
 
 class VirtualBoard:
@@ -67,7 +66,7 @@ class VirtualBoard:
         held: bool = False,
         tcp: bool = False,
         powered: bool = True,
-        heap_kib: int = _HEAP_KIB,
+        heap_kib: int = _INTERPRETER_KIB,
         seed: int = 1,
     ) -> None:
         self.chip = CHIPS[chip]
@@ -247,7 +246,7 @@ class VirtualBoard:
     def run_free(self) -> None:
         """Fast pace: hold time no longer."""
         with self._lock:
-            self._mcu.limit_us = _NEVER
+            self._mcu.limit_us = NEVER
         self._wake()
 
     def hold(self) -> None:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from emery.virtual_board.on_board.chip_facts import ADC_PINS, CHIP_PINS, FLASH_LAYOUT
 
+# The world goes on in steps of this; what is due at NEVER is not due.
+STEP_US = 1_000
+NEVER = 1 << 62
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:

@@ -7,7 +7,7 @@ runs code in the raw REPL without a soft reset, so that what runs there goes on.
 from emery.virtual_board.board import VirtualBoard
 
 _RAW = b"raw REPL; CTRL-B to exit\r\n>"
-_LIMIT_S = 20.0
+_WAIT_S = 20.0
 
 
 class BoardError(Exception):
@@ -26,7 +26,7 @@ class Console:
         """Type it."""
         self._board.type(data)
 
-    def wait_for(self, text: bytes, *, since: int = 0, limit_s: float = _LIMIT_S) -> int:
+    def wait_for(self, text: bytes, *, since: int = 0, limit_s: float = _WAIT_S) -> int:
         """Wait until `text` was printed from place `since` on; the place behind it."""
 
         def is_there() -> bool:
@@ -43,11 +43,11 @@ class Console:
         """Ctrl-C, and the raw REPL."""
         since = len(self.printed)
         self.type(b"\r\x03")
-        self._board.wait_until(lambda: self._board.at_prompt, _LIMIT_S)
+        self._board.wait_until(lambda: self._board.at_prompt, _WAIT_S)
         self.type(b"\r\x01")
         self.wait_for(_RAW, since=since)
 
-    def run(self, code: str, *, limit_s: float = _LIMIT_S) -> str:
+    def run(self, code: str, *, limit_s: float = _WAIT_S) -> str:
         """Run code in the raw REPL, which must be there (`interrupt`); what it printed.
         Raises BoardError with its traceback."""
         since = self.start(code)

@@ -10,10 +10,11 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-BLOCK = 4096
+from emery.virtual_board.on_board.chip_facts import BLOCK
+
 # W25Q16JV data sheet, typical: 0.4 ms for a page of 256 bytes, 45 ms for a sector.
 PROGRAM_US_PER_PAGE = 400
-ERASE_US = 45_000
+ERASE_US = 1_000 * 45
 _PAGE = 256
 
 

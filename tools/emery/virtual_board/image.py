@@ -13,7 +13,7 @@ from littlefs import LittleFS
 from littlefs.context import UserContext
 
 from emery.virtual_board.chips import CHIPS
-from emery.virtual_board.flash import BLOCK
+from emery.virtual_board.on_board.chip_facts import BLOCK
 
 _READ_BYTES = 32
 _LOOKAHEAD_BYTES = 32

@@ -46,7 +46,7 @@ def tree() -> Path:
         sum_.update(f"{compiler} {Path(compiler).stat().st_mtime_ns}".encode())
     owner = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"emery-on-board-{owner}-{sum_.hexdigest()[:16]}"
-    if folder.is_dir():
+    if folder.is_dir() and folder.stat().st_uid == owner:
         return folder
     made = Path(tempfile.mkdtemp(prefix="emery-on-board-"))
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from emery.virtual_board.chips import Chip
+from emery.virtual_board.chips import NEVER, STEP_US, Chip
 from emery.virtual_board.flash import Flash, PowerLost
 from emery.virtual_board.on_board import ops
 from emery.virtual_board.pins import Pins
@@ -21,8 +21,6 @@ from emery.virtual_board.pio import StateMachine
 if TYPE_CHECKING:
     from emery.virtual_board.world import World
 
-_NEVER = 1 << 62
-_STEP_US = 1_000
 # The longest jump in one piece: whoever types is heard in between.
 _AT_ONCE_US = 100_000
 _QUEUE = 8
@@ -97,7 +95,7 @@ class Mcu:
         self._wall_us = wall_us
         self._wall_begin_us = wall_us()
         self.now_us = 0
-        self.limit_us = _NEVER  # fast pace stops here
+        self.limit_us = NEVER  # fast pace stops here
         # In fast pace computing costs no time, unless it lasts this long by the wall.
         # A busy computer needs it long, or two runs would not be the same.
         self.patience_us = 100_000
@@ -130,7 +128,7 @@ class Mcu:
 
     def _forget_peripherals(self) -> None:
         self.watchdog_us = 0  # its timeout; 0 while it is off
-        self.watchdog_due_us = _NEVER
+        self.watchdog_due_us = NEVER
         self.machines = [
             StateMachine(self._pio_pins, self.pins.level) for _ in range(8)
         ]
@@ -213,7 +211,7 @@ class Mcu:
         """How far time may go now."""
         if not self.fast:
             return self._wall_us() - self._wall_begin_us
-        if self.state == ASKING and not self.calls and self._next_due() < _NEVER:
+        if self.state == ASKING and not self.calls and self._next_due() < NEVER:
             return min(self.limit_us, self.now_us + _AT_ONCE_US)
         if self.state == ASKING and self.calls and self.asked_in_call is not None:
             return min(self.limit_us, self.asked_in_call.wake_us)
@@ -278,9 +276,9 @@ class Mcu:
                 if timer.due_us <= self.now_us:
                     # The scheduler's queue holds eight; a hard timer catches up with
                     # all it missed. When it is this computer that is late, it does not.
-                    most = _QUEUE if not timer.hard else _NEVER if self.fast else _LATE
+                    most = _QUEUE if not timer.hard else NEVER if self.fast else _LATE
                     timer.waiting = min(timer.waiting + 1, most)
-                    timer.due_us = timer.due_us + timer.period_us if timer.period_us else _NEVER
+                    timer.due_us = timer.due_us + timer.period_us if timer.period_us else NEVER
 
     def _serve_waiting(self) -> bool:
         """Make a call or give an answer that is due. True if the turn is the
@@ -353,12 +351,12 @@ class Mcu:
         """World and PIO until then; nothing is called."""
         now = self.now_us
         while now < until_us:
-            step = min(until_us, self._stepped_us + _STEP_US)
+            step = min(until_us, self._stepped_us + STEP_US)
             for machine in self.machines:
                 if machine.active:
                     machine.run_until(step)
             now = self.now_us = step
-            if step - self._stepped_us >= _STEP_US:
+            if step - self._stepped_us >= STEP_US:
                 self._stepped_us = step
                 self.world.step(step)
 
@@ -448,7 +446,7 @@ class Mcu:
             return
         if failed and call.timer.hard:
             # The port's own alarm is not set again after an uncaught exception.
-            call.timer.due_us = _NEVER
+            call.timer.due_us = NEVER
             call.timer.waiting = 0
         if self.fast:
             until = min(self.now_us + spent_us, max(self.limit_us, self.now_us))
@@ -558,11 +556,11 @@ class Mcu:
         elif op == ops.OP_SM_PUT:
             machine = self.machines[a & 7]
             if len(machine.tx) >= 4:
-                return _NEVER if not machine.active else max(machine.next_us(), now)
+                return NEVER if not machine.active else max(machine.next_us(), now)
         elif op == ops.OP_SM_GET:
             machine = self.machines[a & 7]
             if not machine.rx:
-                return max(machine.next_us(), now) if machine.active else _NEVER
+                return max(machine.next_us(), now) if machine.active else NEVER
         elif op == ops.OP_FREQ and c:
             self.frequency_hz = c
         elif op == ops.OP_COOK:
@@ -744,7 +742,7 @@ class Mcu:
                 self.watchdog_due_us = self.now_us + self._load_us
             else:
                 self.watchdog_us = 0
-                self.watchdog_due_us = _NEVER
+                self.watchdog_due_us = NEVER
         elif _SCRATCH0 <= register <= _SCRATCH7:
             self._scratch[(register - _SCRATCH0) // 4] = value
 

@@ -8,10 +8,11 @@ that stalls on its FIFO costs nothing until a word comes.
 from collections import deque
 from collections.abc import Callable
 
+from emery.virtual_board.chips import NEVER
+from emery.virtual_board.on_board.ops import NO_BASE
+
 _FIFO = 4
 _ALL = 0xFFFFFFFF
-_NO_BASE = 255
-_NEVER = 1 << 62
 
 
 class StateMachine:
@@ -30,7 +31,7 @@ class StateMachine:
         self._program: list[int] = []
         self._execctrl = 0
         self._shiftctrl = 0
-        self._bases: tuple[int, ...] = (_NO_BASE,) * 5  # in, out, set, jmp, side
+        self._bases: tuple[int, ...] = (NO_BASE,) * 5  # in, out, set, jmp, side
         self._counts: tuple[int, ...] = (0, 0, 0)  # out, set, side
         # One cycle is _divider / 256 clocks of the processor.
         self._divider = 256
@@ -110,7 +111,7 @@ class StateMachine:
     def next_us(self) -> int:
         """When its next instruction is due."""
         if not self.active or self._stalled or not self._program:
-            return _NEVER
+            return NEVER
         return self._time()
 
     def run_until(self, us: int) -> None:
@@ -144,7 +145,7 @@ class StateMachine:
 
     def _side(self, us: int, instruction: int) -> None:
         count = self._counts[2]
-        if not count or self._bases[4] == _NO_BASE:
+        if not count or self._bases[4] == NO_BASE:
             return
         field = instruction >> 8 & 31
         if self._execctrl >> 30 & 1:

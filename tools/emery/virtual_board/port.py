@@ -9,8 +9,8 @@ import socket
 import time
 from contextlib import suppress
 
-_PIECE = 4096
-_HOLDS = 64 * 1024
+_PORT_PIECE = 4096
+_PORT_HOLDS = 64 * 1024
 _PATIENCE_S = 0.5
 
 
@@ -30,7 +30,7 @@ class Port:
     @property
     def has_room(self) -> bool:
         """May the board print more?"""
-        return len(self._pending) < _HOLDS
+        return len(self._pending) < _PORT_HOLDS
 
     @property
     def is_waiting(self) -> bool:
@@ -45,7 +45,7 @@ class Port:
     def flush(self) -> None:
         """Write what the other side takes."""
         while self._pending:
-            done = self._try_write(bytes(self._pending[:_PIECE]))
+            done = self._try_write(bytes(self._pending[:_PORT_PIECE]))
             if done <= 0:
                 now = time.monotonic()
                 if not self._stuck_since:
@@ -88,7 +88,7 @@ class PseudoTerminal(Port):
     def read(self) -> bytes:
         """What is there."""
         with suppress(OSError):
-            return os.read(self._ours, _PIECE)
+            return os.read(self._ours, _PORT_PIECE)
         return b""
 
     def _try_write(self, data: bytes) -> int:
@@ -134,7 +134,7 @@ class TcpServer(Port):
         if self._user is None:
             return b""
         try:
-            data = self._user.recv(_PIECE)
+            data = self._user.recv(_PORT_PIECE)
         except BlockingIOError:
             return b""
         except OSError:

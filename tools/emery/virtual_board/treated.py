@@ -18,7 +18,7 @@ from hal.contract import (
     CONFIRM_FRESH_TIP,
 )
 
-_STEP_MS = 20
+_LOOK_MS = 20
 _ANSWER_MS = 2_000
 _STATE_MS = 30_000
 _SKIN_TYPE = 2
@@ -43,8 +43,8 @@ class Treated:
         since = len(self.printed)
         self.board.type(line(f"{self._sequence} {request}"))
         start = f"@{self._sequence} ".encode()
-        for _ in range(_ANSWER_MS // _STEP_MS):
-            self.board.run_for(_STEP_MS)
+        for _ in range(_ANSWER_MS // _LOOK_MS):
+            self.board.run_for(_LOOK_MS)
             at = self.printed.find(start, since)
             if at >= 0 and (end := self.printed.find(b"*", at)) >= 0:
                 return self.printed[at + len(start) : end].decode()

@@ -21,9 +21,11 @@ from emery.simulator.operator import Operator
 from emery.simulator.plant import TIP_ON_SKIN, Plant
 from emery.simulator.sensors import Sensors
 from emery.virtual_board import i2c
+from emery.virtual_board.chips import STEP_US
 from emery.virtual_board.pins import HIGH, Pin
 from firmware.settings import Settings
 from hal.contract import COMMAND_NONE, RAW_FULL_SCALE
+from hal.mock import DRIFT_PER_S, TOO_LITTLE_PA
 from hal.wiring import NO_PIN, PULLED_UP, ROLES, Wiring
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 COMPARATOR_PA = 50_000.0
 RELIEF_PA = 55_000.0
 _COMPARATOR_LAG_US = 20_000
-_STEP_US = 1_000
 _STEP_S = 0.001
 # The operator looks at the panel as often as in the simulator.
 _OPERATOR_US = 5_000
@@ -42,8 +43,6 @@ _CLEARING_CLOCKS = 9
 _NEVER_US = -(1 << 62)
 # As the mock's faults of the same names do.
 _SAG = 0.8
-_TOO_LITTLE_PA = 20_000
-_DRIFT_PER_S = 250
 
 # name, what it does. Those that the mock has too do the same here; what happens in
 # the air path is a parameter of `plant`, what the sensors do one of `sensors`.
@@ -328,7 +327,7 @@ class World:
         if plant.skin_peak_pa > self.peak_pa:
             self.peak_pa = min(plant.skin_peak_pa, RELIEF_PA)
         self._comparator_pa += (
-            (plant.skin_pa - self._comparator_pa) * _STEP_US / _COMPARATOR_LAG_US
+            (plant.skin_pa - self._comparator_pa) * STEP_US / _COMPARATOR_LAG_US
         )
         if self._comparator_pa > COMPARATOR_PA:
             self._trip(us)
@@ -474,7 +473,7 @@ class World:
             counts = self._held.setdefault(pin, counts)
         elif f"{role}_drifting" in faults:
             passed_us = self._mcu.now_us - self._drift_began_us
-            counts = min(RAW_FULL_SCALE, counts + _DRIFT_PER_S * passed_us // 1_000_000)
+            counts = min(RAW_FULL_SCALE, counts + DRIFT_PER_S * passed_us // 1_000_000)
         if f"{role}_frozen" not in faults:
             self._held.pop(pin, None)
         return counts
@@ -494,7 +493,7 @@ class World:
         return round(self.adc_counts(pin) * reference_mv / RAW_FULL_SCALE) * 1_000
 
     def _air_pa(self) -> float:
-        less = _TOO_LITTLE_PA if "barometer_wrong" in self.faults else 0
+        less = TOO_LITTLE_PA if "barometer_wrong" in self.faults else 0
         return self.plant.atmosphere_pa - less
 
     def _hand_moves(self) -> bool:

@@ -30,6 +30,9 @@ ADC_PINS = {
     "esp32": (32, 33, 34, 35, 36, 37, 38, 39),
 }
 
+# Bytes that one erase of the flash takes.
+BLOCK = 4096
+
 # File systems as the ports lay them out: blocks of 4096 bytes, program size.
 FLASH_LAYOUT = {
     "rp2040": (352, 256),  # Pico: 1408 of 2048 KiB

@@ -9,9 +9,9 @@ allocates: files may be closed while garbage is collected.
 # mypy: ignore-errors
 
 from emery.virtual_board.on_board import ops
+from emery.virtual_board.on_board.chip_facts import BLOCK
 from emery.virtual_board.on_board.wire import LINE
 
-_BLOCK = 4096
 _COUNT_BLOCKS = 4
 _BLOCK_SIZE = 5
 _ERASE_BLOCK = 6
@@ -31,16 +31,16 @@ class BlockDevice:
 
     def readblocks(self, block, buffer, offset=0):
         """Read into `buffer`."""
-        self._file.seek(block * _BLOCK + offset)
+        self._file.seek(block * BLOCK + offset)
         self._file.readinto(buffer)
         return 0
 
     def writeblocks(self, block, buffer, offset=None):
         """Program; erases first if no offset is given."""
         if offset is None:
-            LINE.ask(ops.OP_FLASH_ERASE, 0, 0, block * _BLOCK)
+            LINE.ask(ops.OP_FLASH_ERASE, 0, 0, block * BLOCK)
             offset = 0
-        LINE.ask_data(ops.OP_FLASH_PROGRAM, 0, block * _BLOCK + offset, buffer, None)
+        LINE.ask_data(ops.OP_FLASH_PROGRAM, 0, block * BLOCK + offset, buffer, None)
         return 0
 
     def ioctl(self, what, argument=0):
@@ -48,9 +48,9 @@ class BlockDevice:
         if what == _COUNT_BLOCKS:
             return self._blocks
         if what == _BLOCK_SIZE:
-            return _BLOCK
+            return BLOCK
         if what == _ERASE_BLOCK:
-            LINE.ask(ops.OP_FLASH_ERASE, 0, 0, argument * _BLOCK)
+            LINE.ask(ops.OP_FLASH_ERASE, 0, 0, argument * BLOCK)
         return 0
 
 

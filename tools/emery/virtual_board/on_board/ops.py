@@ -107,3 +107,6 @@ SM_HEAD = const(36)
 TICKS_MASK = const(0x3FFFFFFF)
 # What a call costs a callback, in us of the board's time. [E: 5 to 10 on an RP2040]
 CALL_US = const(8)
+
+# Of a PIO state machine: these pins are not given.
+NO_BASE = const(255)

@@ -23,8 +23,7 @@ _SHIFTCTRL = 5
 _OUT_PINS = 6
 _SET_PINS = 7
 _SIDE_PINS = 8
-_NO_BASE = 255
-_FULL_SPEED = 0xFFFFFFFF
+_UNDIVIDED = 0xFFFFFFFF
 _WORDS = 32  # of instruction memory
 
 
@@ -304,7 +303,7 @@ class StateMachine:
         if freq != -1 and freq != 0 and not 1908 <= freq <= 125_000_000:
             raise ValueError("freq out of range")
         bases = [
-            _NO_BASE if pin is None else _number(pin)
+            ops.NO_BASE if pin is None else _number(pin)
             for pin in (in_base, out_base, set_base, jmp_pin, sideset_base)
         ]
         outs, out_levels = _levels(program[_OUT_PINS])
@@ -313,7 +312,7 @@ class StateMachine:
         data = pack(
             ops.SM_FORM, self._id, bases[0], bases[1], bases[2], bases[3], bases[4],
             outs, sets, sides, len(program[_DATA]),
-            _FULL_SPEED if freq <= 0 else freq, program[_EXECCTRL], shift,
+            _UNDIVIDED if freq <= 0 else freq, program[_EXECCTRL], shift,
             out_levels, set_levels, side_levels,
         )  # fmt: skip
         LINE.post_data(ops.OP_SM_INIT, self._id, 0, data + bytes(program[_DATA]))
