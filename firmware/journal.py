@@ -23,7 +23,7 @@ from firmware.app import App
 from hal.contract import Storage, StorageRefused
 
 START = const(1)  # a: RESET_ cause
-FAULT = const(2)  # a: number of the fault, b: state it came in
+FAULT_LATCHED = const(2)  # a: number of the fault, b: state it came in
 SESSION_BEGUN = const(3)
 SESSION_ENDED = const(4)  # a: zones treated, b: passes opened
 CONFIG_WRITTEN = const(5)
@@ -101,7 +101,7 @@ class Journal:
         if fault != self._fault:
             self._fault = fault
             if fault != faults.NONE:
-                self.note(FAULT, fault, self._state)
+                self.note(FAULT_LATCHED, fault, self._state)
         self._state = controller.treatment.state
         passes = controller.passes
         is_open = passes.session_is_open

@@ -19,26 +19,35 @@ from micropython import const
 
 from firmware import settings, storage
 from firmware.app import App
+from firmware.line import AT, NEW_LINE, RETURN, Line, is_whole
 from firmware.treatment import BOOT, SERVICE
 from hal import wiring
 from hal.contract import COMMAND_RESTART, RunningBoard
 
 PROTOCOL = const(1)
 
-_LONGEST = const(120)
-_BYTES_A_TURN = const(128)
+_REQUEST_LONGEST = const(120)
+_READ_A_TURN = const(128)
 _LINES_A_TURN = const(4)
 _QUIET_TURNS = const(5)  # of 20 ms, after a line while outputs are active
-_PIECE_BYTES = const(150)
+_BLOB_PIECE = const(150)
 _WORDS_LONGEST = const(480)
 _WATCH_LEAST_MS = const(100)
 _WATCH_MOST_MS = const(10_000)
 _SEQUENCE_MOST = const(999)
-_AT = const(64)
-_STAR = const(42)
-_NEW_LINE = const(10)
-_RETURN = const(13)
-_FULL_SUM = const(255)
+_ARGUMENT_MOST = const(255)
+_HASH = const(35)
+_PERCENT = const(37)
+_SPACE = const(32)
+
+# Telemetry: each `#` stands for the next number of `_status`, `%` for the passes opened
+# in each zone, a digit each. The names are short, since it comes often; README.md tells
+# what they mean.
+_STATUS_FORM = (
+    b"s=# r=# w=# f=# kf=# a=# b=# set=# p=# c=# v=# l=# av=# z=# n=# o=% st=# sl=# fs=#"
+    b" fl=# cs=# ph=# sk=# ba=# t=# ov=# sf=# h=# hc=# ld=# e=#"
+)
+_STATUS_NUMBERS = const(30)
 
 # Only a type checker has to be told.
 TYPE_CHECKING = False
@@ -54,7 +63,9 @@ class Link:
         self._board = board
         self._console = console
         self._info = info
-        self._line = bytearray(_LONGEST)
+        self._line = bytearray(_REQUEST_LONGEST)
+        self._out = Line()
+        self._numbers = [0] * _STATUS_NUMBERS
         self._length = -1  # -1: outside a line
         self._quiet_turns = 0
         self._watch_ms = 0
@@ -77,23 +88,26 @@ class Link:
             passed_ms = now_ms - self._told_ms
             if passed_ms >= self._watch_ms or passed_ms < 0:
                 self._told_ms = now_ms
-                self._tell("~ t " + self._status())
+                self._out.begin()
+                self._out.put(b"~ t ")
+                self._put_status()
+                self._end()
         self._console.send()
 
     def _read(self) -> None:
         lines = 0
         line = self._line
-        for _ in range(_BYTES_A_TURN):
+        for _ in range(_READ_A_TURN):
             byte = self._console.read_byte()
             if byte < 0:
                 return
-            if byte == _AT:
+            if byte == AT:
                 self._length = 0
             elif self._length >= 0:
-                if byte == _NEW_LINE or byte == _RETURN:
+                if byte == NEW_LINE or byte == RETURN:
                     length = self._length
                     self._length = -1
-                    if not _is_whole(line, length):
+                    if not is_whole(line, length):
                         self.dropped = (self.dropped + 1) & 0xFFFF
                         continue
                     self._answer(bytes(line[: length - 5]).decode())
@@ -103,16 +117,17 @@ class Link:
                         return
                     if lines == _LINES_A_TURN:
                         return
-                elif 32 <= byte < 127 and self._length < _LONGEST:
+                elif 32 <= byte < 127 and self._length < _REQUEST_LONGEST:
                     line[self._length] = byte
                     self._length += 1
                 else:
                     self._length = -1
                     self.dropped = (self.dropped + 1) & 0xFFFF
 
-    def _tell(self, body: str) -> None:
-        line = body.encode()
-        if not self._console.write(b"@" + line + b"*%04X\r\n" % fletcher16(line, len(line))):
+    def _end(self) -> None:
+        """Have the line sent that was made."""
+        length = self._out.end()
+        if length == 0 or not self._console.write(self._out.bytes, length):
             self.dropped = (self.dropped + 1) & 0xFFFF
 
     def _answer(self, body: str) -> None:
@@ -121,13 +136,20 @@ class Link:
         if number is None or not 0 <= number <= _SEQUENCE_MOST or len(words) < 2:
             self.dropped = (self.dropped + 1) & 0xFFFF
             return
-        self._tell("{} {}".format(number, self._reply(words[1], words[2:])))
+        out = self._out
+        out.begin()
+        out.put_number(number)
+        out.put_byte(_SPACE)
+        if words[1] == "status":
+            out.put(b"ok ")
+            self._put_status()
+        else:
+            out.put(self._reply(words[1], words[2:]).encode())
+        self._end()
 
     def _reply(self, verb: str, words: list) -> str:
         if verb == "hello":
             return "ok " + self._hello()
-        if verb == "status":
-            return "ok " + self._status()
         if verb == "watch" and len(words) == 1:
             return self._watch(words[0])
         if verb == "do" and 1 <= len(words) <= 2:
@@ -161,35 +183,58 @@ class Link:
         controller = self._app.controller
         return BOOT if controller is None else controller.treatment.state
 
-    def _status(self) -> str:
-        """The fields of telemetry, short: a line is read by a person in need only."""
+    def _put_status(self) -> None:
+        """The fields of telemetry. Nothing here allocates."""
         app = self._app
+        out = self._out
         controller = app.controller
         if controller is None:
-            return "e=1"
+            out.put(b"e=1")
+            return
+        board = self._board
         treatment = controller.treatment
-        passes = controller.passes
-        sensing = controller.sensing
         outputs = app.outputs
-        opened = ""
-        for zone in range(self._info["zones"]):
-            opened += str(passes.opened[zone])
-        return (
-            "s={} r={} w={} f={} kf={} a={} b={} set={} p={} c={} v={} l={} av={} z={} n={}"
-            " o={} st={} sl={} fs={} fl={} cs={} ph={} sk={} ba={} t={} ov={} sf={} h={}"
-            " hc={} ld={} e={}"
-        ).format(
-            treatment.state, treatment.reason, treatment.warning, controller.protection.fault,
-            treatment.kept_fault, sensing.a.vacuum_pa, sensing.b.vacuum_pa, treatment.set_pa,
-            outputs.pump_permille, outputs.feed_permille, outputs.vent,
-            controller.plan.level, controller.plan.available_level, passes.zone,
-            passes.number(), opened, treatment.session_ms, treatment.session_limit_ms,
-            controller.footswitch.held, treatment.flow_mg_min, treatment.confirmed,
-            controller.proof.phase, controller.plan.skin_type, app.readings.barometer_pa,
-            self._board.ticks, self._board.overruns, self._board.sensor_fault,
-            self._info["mem_free"](),
-            controller.handpiece.condition, self.dropped, 0 if app.error is None else 1,
-        )
+        numbers = self._numbers
+        numbers[0] = treatment.state
+        numbers[1] = treatment.reason
+        numbers[2] = treatment.warning
+        numbers[3] = controller.protection.fault
+        numbers[4] = treatment.kept_fault
+        numbers[5] = controller.sensing.a.vacuum_pa
+        numbers[6] = controller.sensing.b.vacuum_pa
+        numbers[7] = treatment.set_pa
+        numbers[8] = outputs.pump_permille
+        numbers[9] = outputs.feed_permille
+        numbers[10] = outputs.vent
+        numbers[11] = controller.plan.level
+        numbers[12] = controller.plan.available_level
+        numbers[13] = controller.passes.zone
+        numbers[14] = controller.passes.number()
+        numbers[15] = treatment.session_ms
+        numbers[16] = treatment.session_limit_ms
+        numbers[17] = controller.footswitch.held
+        numbers[18] = treatment.flow_mg_min
+        numbers[19] = treatment.confirmed
+        numbers[20] = controller.proof.phase
+        numbers[21] = controller.plan.skin_type
+        numbers[22] = app.readings.barometer_pa
+        numbers[23] = board.ticks
+        numbers[24] = board.overruns
+        numbers[25] = board.sensor_fault
+        numbers[26] = self._info["mem_free"]()
+        numbers[27] = controller.handpiece.condition
+        numbers[28] = self.dropped
+        numbers[29] = 0 if app.error is None else 1
+        at = 0
+        for byte in _STATUS_FORM:
+            if byte == _HASH:
+                out.put_number(numbers[at])
+                at += 1
+            elif byte == _PERCENT:
+                for zone in range(self._info["zones"]):
+                    out.put_number(controller.passes.opened[zone])
+            else:
+                out.put_byte(byte)
 
     def _watch(self, word: str) -> str:
         ms = _number(word)
@@ -204,7 +249,7 @@ class Link:
         argument = _number(words[1]) if len(words) == 2 else 0
         if command is None or not 1 <= command <= COMMAND_RESTART:
             return "no a command from 1 to {} is expected".format(COMMAND_RESTART)
-        if argument is None or not 0 <= argument <= _FULL_SUM:
+        if argument is None or not 0 <= argument <= _ARGUMENT_MOST:
             return "no an argument from 0 to 255 is expected"
         if not self._app.post(command, argument):
             return "no another command is waiting: ask again"
@@ -279,37 +324,10 @@ class Link:
             return "no unknown blob"
         if offset > len(blob):
             return "no it ends at {}".format(len(blob))
-        piece = b2a_base64(bytes(blob[offset : offset + _PIECE_BYTES])).decode().strip()
-        if what == "box" and offset + _PIECE_BYTES >= len(blob):
+        piece = b2a_base64(bytes(blob[offset : offset + _BLOB_PIECE])).decode().strip()
+        if what == "box" and offset + _BLOB_PIECE >= len(blob):
             self._box = bytearray()  # it was large
         return "ok total={} data={}".format(len(blob), piece)
-
-
-def fletcher16(line: bytes | bytearray, length: int) -> int:
-    """Fletcher's sum of the first `length` bytes, modulo 255 (RFC 1146, 8-bit form)."""
-    a = 0
-    b = 0
-    for at in range(length):
-        a = (a + line[at]) % _FULL_SUM
-        b = (b + a) % _FULL_SUM
-    return b << 8 | a
-
-
-def _is_whole(line: bytearray, length: int) -> bool:
-    """Does the line end with `*` and the sum of what stands before it?"""
-    star = length - 5
-    if star < 1 or line[star] != _STAR:
-        return False
-    told = 0
-    for at in range(star + 1, length):
-        byte = line[at]
-        if 48 <= byte <= 57:
-            told = told << 4 | byte - 48
-        elif 65 <= byte <= 70:
-            told = told << 4 | byte - 55
-        else:
-            return False
-    return told == fletcher16(line, star)
 
 
 def _number(word: str) -> "int | None":

@@ -18,7 +18,7 @@ NOTHING = -1
 
 # Two of the longest lines. [E]
 _ROOM_BYTES = const(640)
-_BYTES_A_TURN = const(128)
+_SENT_A_TURN = const(128)
 
 
 class Console:
@@ -43,21 +43,22 @@ class Console:
                 return self._byte[0]
         return NOTHING
 
-    def write(self, line: bytes | bytearray) -> bool:
-        """Have a line sent. False, with nothing of it sent, if there is no room, because
-        the host takes too little."""
+    def write(self, line: bytes | bytearray, length: int = -1) -> bool:
+        """Have a line sent, or its first `length` bytes. False, with nothing of it sent,
+        if there is no room, because the host takes too little."""
+        if length < 0:
+            length = len(line)
         end = self._end
-        if end + len(line) > _ROOM_BYTES:
+        if end + length > _ROOM_BYTES:
             return False
-        for byte in line:
-            self._waiting[end] = byte
-            end += 1
-        self._end = end
+        for at in range(length):
+            self._waiting[end + at] = line[at]
+        self._end = end + length
         return True
 
     def send(self) -> None:
         """One turn: send what the host takes at once of what waits."""
-        for _ in range(_BYTES_A_TURN):
+        for _ in range(_SENT_A_TURN):
             if self._sent == self._end:
                 self._sent = 0
                 self._end = 0

@@ -63,10 +63,11 @@ class Line:
     def read_byte(self) -> int:
         return self.coming.pop(0) if self.coming else -1
 
-    def write(self, line: bytes) -> bool:
-        if len(self.waiting) + len(line) > _LINE_BYTES:
+    def write(self, line: bytes | bytearray, length: int = -1) -> bool:
+        whole = line if length < 0 else line[:length]
+        if len(self.waiting) + len(whole) > _LINE_BYTES:
             return False
-        self.waiting += line
+        self.waiting += whole
         return True
 
     def send(self) -> None:

@@ -61,11 +61,11 @@ def test_garbage_allocates_nothing(slot: Path, lane: str, tmp_path: Path) -> Non
 # What the measure must find.
 SPOILT = {
     "a slice of each line": (
-        "                    if not _is_whole(line, length):\n",
-        "                    if not _is_whole(bytearray(line[:length]), length):\n",
+        "                    if not is_whole(line, length):\n",
+        "                    if not is_whole(bytearray(line[:length]), length):\n",
     ),
     "a byte of each byte": (
-        "            if byte == _AT:\n",
+        "            if byte == AT:\n",
         "            if bytes([byte]) == b'@':\n",
     ),
 }

@@ -1,9 +1,7 @@
 """The console: what a host does not take waits or is refused, and holds nobody up."""
 
 import os
-import pty
 import select
-import tty
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -134,22 +132,3 @@ def test_a_line_longer_than_all_room_is_refused(ports: Ports) -> None:
     line = Console()
     assert not line.write(bytes(641))
     assert line.write(bytes(640))
-
-
-def test_the_stand_in_blocks_where_a_terminal_does() -> None:
-    # What the tests above hold against: a terminal that nobody reads takes so much and
-    # no more, and says so.
-    ours, theirs = pty.openpty()
-    try:
-        tty.setraw(theirs)
-        poll = select.poll()
-        poll.register(theirs, select.POLLOUT)
-        assert poll.poll(0)
-        os.set_blocking(theirs, False)
-        with pytest.raises(BlockingIOError):
-            while True:
-                os.write(theirs, bytes(4_096))
-        assert not poll.poll(0)
-    finally:
-        os.close(ours)
-        os.close(theirs)

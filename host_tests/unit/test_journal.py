@@ -10,7 +10,7 @@ from firmware.journal import (
     CONFIG_WRITTEN,
     CRASH,
     ENTRIES,
-    FAULT,
+    FAULT_LATCHED,
     SESSION_BEGUN,
     SESSION_ENDED,
     START,
@@ -74,9 +74,9 @@ def test_a_fault_is_in_it_with_the_state_it_came_in(device: LinkedDevice) -> Non
     device.board.inject("sensor_supply_open")
     device.run_until("FAULT")
     device.run(100)
-    assert entries(device.journal)[-1][2:] == (FAULT, faults.SENSOR_SUPPLY, TREATING)
+    assert entries(device.journal)[-1][2:] == (FAULT_LATCHED, faults.SENSOR_SUPPLY, TREATING)
     device.run(3_000)
-    assert kinds(device.journal).count(FAULT) == 1
+    assert kinds(device.journal).count(FAULT_LATCHED) == 1
 
 
 def test_the_same_fault_again_is_in_it_again(device: LinkedDevice) -> None:
@@ -87,7 +87,7 @@ def test_the_same_fault_again_is_in_it_again(device: LinkedDevice) -> None:
         device.run(1_000)
         device._post(COMMAND_ACKNOWLEDGE)
         device.run_until("CHECKLIST")
-    assert kinds(device.journal) == [START, FAULT, FAULT]
+    assert kinds(device.journal) == [START, FAULT_LATCHED, FAULT_LATCHED]
 
 
 def test_what_is_noted_outlives_a_restart_oldest_first(device: LinkedDevice) -> None:
@@ -104,7 +104,7 @@ def test_what_is_noted_outlives_a_restart_oldest_first(device: LinkedDevice) -> 
 def test_only_the_last_entries_are_kept(device: LinkedDevice) -> None:
     journal = journal_on(Fails(), device)
     for number in range(3 * ENTRIES):
-        journal.note(FAULT, number & 0xFF, number)
+        journal.note(FAULT_LATCHED, number & 0xFF, number)
     assert [entry[4] for entry in entries(journal)] == list(range(2 * ENTRIES, 3 * ENTRIES))
 
 

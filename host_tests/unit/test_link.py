@@ -8,7 +8,7 @@ import pytest
 
 from firmware import faults
 from firmware.journal import Journal
-from firmware.link import fletcher16
+from firmware.line import fletcher16
 from firmware.settings import SETTINGS, decode, encode
 from hal import wiring
 from hal.contract import (

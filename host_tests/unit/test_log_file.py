@@ -23,7 +23,14 @@ from emery.link import client as link_client
 from emery.link.client import Client, Refused
 from emery.link.said import Hello
 from firmware import black_box, faults
-from firmware.journal import CONFIG_WRITTEN, CRASH, FAULT, SESSION_BEGUN, SESSION_ENDED, START
+from firmware.journal import (
+    CONFIG_WRITTEN,
+    CRASH,
+    FAULT_LATCHED,
+    SESSION_BEGUN,
+    SESSION_ENDED,
+    START,
+)
 from hal.contract import COMMAND_CONFIRM, COMMAND_START, RESET_WATCHDOG
 from host_tests.linked import LinkedDevice, linked_device
 from host_tests.logs import log_of, treated_device, tripped_device
@@ -321,14 +328,14 @@ def test_a_copy_that_was_cut_off_is_refused(log: Log) -> None:
     ("entry", "words"),
     [
         (Entry(1, 0, START, RESET_WATCHDOG, 0), "start: watchdog"),
-        (Entry(1, 0, FAULT, faults.OVER_VACUUM, 6), "fault OVER_VACUUM in TREATING"),
+        (Entry(1, 0, FAULT_LATCHED, faults.OVER_VACUUM, 6), "fault OVER_VACUUM in TREATING"),
         (Entry(1, 0, SESSION_BEGUN, 0, 0), "session begun"),
         (Entry(1, 0, SESSION_ENDED, 1, 3), "session ended: 1 zone treated, 3 passes opened"),
         (Entry(1, 0, SESSION_ENDED, 2, 1), "session ended: 2 zones treated, 1 pass opened"),
         (Entry(1, 0, CONFIG_WRITTEN, 0, 0), "config written"),
         (Entry(1, 0, CRASH, 0, 0), "the firmware ended with an error"),
         (Entry(1, 0, 99, 1, 2), "kind 99, 1, 2: of a later version"),
-        (Entry(1, 0, FAULT, 200, 77), "fault FAULT 200 in state 77"),
+        (Entry(1, 0, FAULT_LATCHED, 200, 77), "fault FAULT 200 in state 77"),
     ],
 )
 def test_journal_entries_have_words(entry: Entry, words: str) -> None:
@@ -347,8 +354,8 @@ def test_a_page_tells_what_happened_and_what_to_do() -> None:
     journal = b"".join(
         struct.pack("<IIBBH", *entry)
         for entry in [
-            (11, 0, START, 1, 0), (11, 3_700, FAULT, faults.NOZZLE_CLOGGED, 6),
-            (12, 0, START, RESET_WATCHDOG, 0), (12, 75, FAULT, fault, 6),
+            (11, 0, START, 1, 0), (11, 3_700, FAULT_LATCHED, faults.NOZZLE_CLOGGED, 6),
+            (12, 0, START, RESET_WATCHDOG, 0), (12, 75, FAULT_LATCHED, fault, 6),
         ]
     )  # fmt: skip
     log = log_of(device.controller, device.settings, journal=journal, crash=b"oh \x1b[31m no")

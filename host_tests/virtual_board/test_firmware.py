@@ -16,7 +16,7 @@ from emery.virtual_board.board import VirtualBoard
 from emery.virtual_board.console import Console
 from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
 from emery.virtual_board.world import World
-from firmware.link import fletcher16
+from firmware.line import fletcher16
 from firmware.settings import encode
 from firmware.treatment import STATES
 from hal import wiring

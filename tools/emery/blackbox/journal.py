@@ -23,7 +23,7 @@ class Entry:
         """What it says to a person."""
         if self.kind == journal.START:
             return f"start: {cause_words(self.a)}"
-        if self.kind == journal.FAULT:
+        if self.kind == journal.FAULT_LATCHED:
             return f"fault {fault_name(self.a)} in {state_name(self.b)}"
         if self.kind == journal.SESSION_BEGUN:
             return "session begun"

@@ -59,7 +59,7 @@ def _faults(log: Log) -> Iterator[str]:
     """The last few, each once, the newest first, and what to do about them."""
     numbers: list[int] = []
     for row in reversed(entries(log.blobs.get("journal", b""))):
-        if row.kind == journal.FAULT and row.a not in numbers:
+        if row.kind == journal.FAULT_LATCHED and row.a not in numbers:
             numbers.append(row.a)
     if not numbers:
         yield "No fault in the journal."

@@ -22,18 +22,18 @@ from firmware.link import PROTOCOL
 from hal.contract import COMMAND_RESTART, COMMAND_SERVICE
 
 _NUMBERS = 1_000
-_ANSWER_S = 0.5
-_TRIES = 3
+_REPLY_S = 0.5
+_REQUEST_TRIES = 3
 # A device writes its flash for some time before it answers (4 kB erase: 400 ms at
 # worst, W25Q16JV data sheet), and an ESP32 sends 90 characters in 10 ms. [E]
-_WRITE_S = 3.0
+_SET_S = 3.0
 _BLOB_S = 1.5
 # The mailbox takes one command in each tick.
 _MAILBOX_TRIES = 20
 _MAILBOX_PAUSE_S = 0.02
-_PROMPT_S = 0.4
+_LOOK_WHO_S = 0.4
 _CONSOLE_LINES = 50
-_LONGEST_LINE = 4_096
+_UNENDED_LONGEST = 4_096
 
 _ENTER = b"\r"
 _LEAVE_RAW = b"\x02"
@@ -103,7 +103,7 @@ class Client:
 
     def who_soon(self, limit_s: float) -> Hello:
         """The same within `limit_s`; Silent then, without a look at who else is there."""
-        tries = max(1, int(limit_s / _ANSWER_S))
+        tries = max(1, int(limit_s / _REPLY_S))
         answer = self._answer_to("hello", tries, limit_s / tries)
         if answer is None:
             raise Silent(f"nothing at {self.name} answers as Emery does", "Try it again.")
@@ -150,7 +150,7 @@ class Client:
 
     def set(self, name: str, value: int) -> int:
         """Another value for one setting, from the next start on; the value before."""
-        return int(fields_of(self.ask("set", name, value, limit_s=_WRITE_S))["was"])
+        return int(fields_of(self.ask("set", name, value, limit_s=_SET_S))["was"])
 
     def blob(self, what: str) -> Iterator[tuple[int, bytes]]:
         """A blob in pieces, each with the length of the whole."""
@@ -182,7 +182,7 @@ class Client:
     # The line ---------------------------------------------------------------------
 
     def ask(
-        self, verb: str, *words: object, tries: int = _TRIES, limit_s: float = _ANSWER_S
+        self, verb: str, *words: object, tries: int = _REQUEST_TRIES, limit_s: float = _REPLY_S
     ) -> str:
         """One request and what follows `ok` in its answer. Raises Refused, Silent."""
         request = " ".join([verb, *map(str, words)])
@@ -219,7 +219,7 @@ class Client:
     def _hear_once(self) -> None:
         self._coming += self._transport.read()
         *lines, rest = self._coming.replace(b"\r", b"\n").split(b"\n")
-        self._coming = bytearray(rest[-_LONGEST_LINE:])
+        self._coming = bytearray(rest[-_UNENDED_LONGEST:])
         for line in lines:
             if line:
                 self._take(bytes(line))
@@ -245,7 +245,7 @@ class Client:
         """Look who is there instead. A running firmware takes no notice of it."""
         for key in (_ENTER, _ENTER, _LEAVE_RAW):
             self._transport.write(key)
-            self.hear(_PROMPT_S)
+            self.hear(_LOOK_WHO_S)
             if self._coming.endswith(_PROMPTS):
                 return Silent(
                     f"at {self.name} MicroPython's prompt answers: Emery is not running there",

@@ -4,7 +4,7 @@ Telemetry, answers and words for people come mixed on one console; here they are
 apart. The sum is the firmware's own function, so that both ends cannot differ.
 """
 
-from firmware.link import fletcher16
+from firmware.line import fletcher16
 
 _MARK = b"@"
 _SUM_DIGITS = 4

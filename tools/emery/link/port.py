@@ -15,7 +15,7 @@ from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 
 _BAUD = 115_200
-_LOOK_S = 0.02  # the shortest wait for a byte
+_BYTE_S = 0.02  # the shortest wait for a byte
 _WRITE_S = 2.0
 _BUSY = (errno.EAGAIN, errno.EBUSY, errno.EACCES)
 
@@ -56,7 +56,7 @@ class SerialPort:
         self._errors: tuple[type[Exception], ...] = (serial.SerialException, OSError)
         try:
             self._serial: Any = serial.serial_for_url(
-                name, do_not_open=True, baudrate=_BAUD, timeout=_LOOK_S, write_timeout=_WRITE_S,
+                name, do_not_open=True, baudrate=_BAUD, timeout=_BYTE_S, write_timeout=_WRITE_S,
                 exclusive=True,
             )  # fmt: skip
             self._serial.open()

@@ -15,7 +15,7 @@ WATCH_MS = 200
 _SILENT_S = 1.5
 _AGAIN_S = 1.0
 _RATE_S = 2.0
-_STEP_S = 0.05
+_HEAR_S = 0.05
 
 
 class Feed:
@@ -65,7 +65,7 @@ class Feed:
         try:
             if self._client is None:
                 if now_s < self._next_s:
-                    time.sleep(_STEP_S)
+                    time.sleep(_HEAR_S)
                     return
                 self._connect()
             elif now_s - self._heard_s > _SILENT_S:
@@ -134,7 +134,7 @@ class Feed:
         if client is None:
             return
         before = client.told
-        client.hear(_STEP_S)
+        client.hear(_HEAR_S)
         now_s = self._now_s()
         if client.told != before:
             self._heard_s = now_s

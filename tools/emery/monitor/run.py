@@ -14,7 +14,7 @@ from emery.monitor.orders import Order, orders
 from emery.monitor.screen import View, one_line, page
 
 _DRAW_S = 0.1
-_ANSWER_S = 4.0
+_TOLD_S = 4.0
 _LINE_S = 1.0
 
 
@@ -87,7 +87,7 @@ class Asker:
     @property
     def answer(self) -> str:
         """What became of the last command, for some seconds."""
-        return self._answer if time.monotonic() - self._answered_s < _ANSWER_S else ""
+        return self._answer if time.monotonic() - self._answered_s < _TOLD_S else ""
 
     def offer(self, offered: list[Order]) -> None:
         """The commands that make sense now. A question whose command makes none any
