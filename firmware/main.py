@@ -62,7 +62,7 @@ _RESERVE_BYTES = const(16_384)
 _STOP_KEY = const(3)
 _NO_KEY = const(-1)
 
-_TICK_MS = const(10)  # of a board whose settings were refused; it gets no tick
+_REFUSED_TICK_MS = const(10)  # of a board whose settings were refused; it gets no tick
 
 # What `prove_barriers` found, by its number.
 _BARRIERS = (
@@ -81,7 +81,7 @@ def run(keeper: "Timer | None" = None) -> bool:
     if not blob:
         return False
     refusal = ""
-    tick_ms = _TICK_MS
+    tick_ms = _REFUSED_TICK_MS
     adc_reference_mv = 0
     try:
         wired = wiring.decode(blob)

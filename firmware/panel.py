@@ -46,20 +46,20 @@ _LIGHT_STEPS = const(20)  # of a light's pattern: 2 s
 _DARK = const(0)
 _LIT = const(0xFFFFF)
 _FLASH = const(0x00001)  # once in 2 s: alive, and waiting
-_SLOW = const(0x003FF)  # 1 s on, 1 s off: something is asked for
+_SLOW_BLINK = const(0x003FF)  # 1 s on, 1 s off: something is asked for
 _BLINK = const(0x9CE73)  # twice a second: suction
 _LIGHTS = (
     _DARK,  # BOOT
     _DARK,  # SELF_TEST
     _FLASH,  # STANDBY
-    _SLOW,  # CHECKLIST
+    _SLOW_BLINK,  # CHECKLIST
     _BLINK,  # PROOF
     _LIT,  # READY
     _BLINK,  # TREATING
     _LIT,  # PAUSED
-    _SLOW,  # ZONE_DONE
+    _SLOW_BLINK,  # ZONE_DONE
     _FLASH,  # RESTING
-    _SLOW,  # COMPLETE
+    _SLOW_BLINK,  # COMPLETE
     _DARK,  # FAULT
     _FLASH,  # SERVICE
 )
@@ -192,7 +192,7 @@ class Panel:
         if fault != faults.NONE:
             lit = 1
         elif alarm != faults.NONE or treatment.state == SERVICE:
-            lit = _SLOW >> at & 1
+            lit = _SLOW_BLINK >> at & 1
         else:
             lit = 0
         shown = ready | lit << 1 | tone_hz << 2

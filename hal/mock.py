@@ -107,11 +107,11 @@ FAULTS = (
 _LATE_MS = const(40)
 _LAG_MS = const(300)
 # With the reference sensor 500 counts are 1 kPa; more counts are less vacuum.
-_DRIFT_PER_S = const(250)
+DRIFT_PER_S = const(250)
 _NOISE_MASK = const(4_095)  # counts from end to end
 _BOUNCE_MS = const(40)
 _FLICKER_MASK = const(15)  # released in one of 16 samples
-_TOO_LITTLE_PA = const(20_000)
+TOO_LITTLE_PA = const(20_000)
 _SLOW_COMMIT_MS = const(400)  # a flash erase on the RP2040 can stall that long
 _DRIFT_LONGEST_MS = const(300_000)
 
@@ -405,7 +405,7 @@ class MockBoard(Board):
         readings.sensor_supply_raw = supply_raw
         if injected[_BAROMETER_WRONG]:
             self.effects[_BAROMETER_WRONG] += 1
-            readings.barometer_pa = max(readings.barometer_pa - _TOO_LITTLE_PA, 0)
+            readings.barometer_pa = max(readings.barometer_pa - TOO_LITTLE_PA, 0)
         readings.footswitch = self._spoil_footswitch(readings.footswitch, dt_ms)
         if injected[_TICK_LATE]:
             self.effects[_TICK_LATE] += 1
@@ -426,7 +426,7 @@ class MockBoard(Board):
             if drifting_ms > _DRIFT_LONGEST_MS:
                 drifting_ms = _DRIFT_LONGEST_MS
             self._drifting_ms[channel] = drifting_ms
-            drift = drifting_ms * _DRIFT_PER_S // 1000
+            drift = drifting_ms * DRIFT_PER_S // 1000
             self._count(first + _DRIFTING, drift != 0)
             raw += drift
         if injected[first + _NOISY]:

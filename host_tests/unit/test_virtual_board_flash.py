@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from emery.virtual_board.flash import BLOCK, Flash, PowerLost
+from emery.virtual_board.flash import Flash, PowerLost
+from emery.virtual_board.on_board.chip_facts import BLOCK
 
 
 @pytest.fixture

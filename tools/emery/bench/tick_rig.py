@@ -20,7 +20,7 @@ from micropython import const, heap_lock, heap_unlock
 
 from emery.bench.player import Player
 
-_BLOCK = const(50)  # ticks, or calls, between two collections
+_TICKS_AT_A_TIME = const(50)  # ticks, or calls, between two collections
 # simple-pid as one would use it here: kPa in, 0 to 1 out, with the SIMC gains of
 # the nominal plant.
 _SET_KPA = 30.0
@@ -36,7 +36,7 @@ def _allocated(player: Player) -> dict:
     app = player.app
     while True:
         gc.collect()
-        rows = player.block(_BLOCK)
+        rows = player.block(_TICKS_AT_A_TIME)
         for record in rows:
             player.prepare(record)
             before = mem_alloc()
@@ -47,7 +47,7 @@ def _allocated(player: Player) -> dict:
         if app.error is not None:
             raise app.error
         ticks += len(rows)
-        if len(rows) < _BLOCK:
+        if len(rows) < _TICKS_AT_A_TIME:
             return {"allocated_bytes": most, "ticks": ticks}
 
 
@@ -56,8 +56,8 @@ def _timed(player: Player, pid) -> dict:  # type: ignore[no-untyped-def]
     app = player.app
     blocks = []
     locks = True
-    rows = player.block(_BLOCK)
-    while len(rows) == _BLOCK:
+    rows = player.block(_TICKS_AT_A_TIME)
+    while len(rows) == _TICKS_AT_A_TIME:
         was_treating = player.is_treating()
         gc.collect()
         tick_us = 0
@@ -85,17 +85,17 @@ def _timed(player: Player, pid) -> dict:  # type: ignore[no-untyped-def]
                 nothing_us += ticks_diff(ticks_us(), began)
             blocks.append((locks, tick_us - nothing_us, pid_us - nothing_us))
             locks = not locks
-        rows = player.block(_BLOCK)
-    return {"block": _BLOCK, "blocks": blocks}
+        rows = player.block(_TICKS_AT_A_TIME)
+    return {"block": _TICKS_AT_A_TIME, "blocks": blocks}
 
 
 def _pid_bytes(pid) -> int:  # type: ignore[no-untyped-def]
     """What one call of simple-pid allocates, on the average."""
     gc.collect()
     before = gc.mem_alloc()
-    for _ in range(_BLOCK):
+    for _ in range(_TICKS_AT_A_TIME):
         pid(_SET_KPA - 1.0, dt=_DT_S)
-    return (gc.mem_alloc() - before) // _BLOCK
+    return (gc.mem_alloc() - before) // _TICKS_AT_A_TIME
 
 
 def steps(settings_path: str, records_path: str):  # type: ignore[no-untyped-def]

@@ -49,7 +49,7 @@ _WHERE = {
 }
 _WAIT_S = 20.0
 _COPY_S = 120.0
-_ASK_S = 10.0
+_PROBE_S = 10.0
 _POLL_S = 0.3
 _STARTS = 3
 
@@ -144,7 +144,7 @@ def _put_uf2(
         port = ports.chosen(named_port)
         say(f"found: {port}; asking it for its boot loader")
         with suppress(DeviceProblem):  # a board without MicroPython cannot be asked
-            Remote(port.device).run(["bootloader"], limit_s=_ASK_S)
+            Remote(port.device).run(["bootloader"], limit_s=_PROBE_S)
         drives = _wait(ports.boot_drives, show, "waiting for the drive of the boot loader")
     if not drives:
         raise DeviceProblem(
@@ -214,7 +214,7 @@ def _put_esp(
         raise _esptool_problem(port, done.stdout + done.stderr)
     for _ in range(_STARTS):  # the first start makes the file system
         with suppress(DeviceProblem):
-            Remote(port.device).run(["exec", "pass"], limit_s=_ASK_S)
+            Remote(port.device).run(["exec", "pass"], limit_s=_PROBE_S)
             say("MicroPython is on it")
             return port
     raise DeviceProblem(

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from emery.virtual_board.chips import CHIPS
-from emery.virtual_board.flash import BLOCK
 from emery.virtual_board.image import make_image
+from emery.virtual_board.on_board.chip_facts import BLOCK
 
 FLASH_BYTES = 2 * 1024 * 1024  # of a Pico
 FILES_AT = FLASH_BYTES - CHIPS["rp2040"].flash_blocks * BLOCK
