@@ -6,8 +6,8 @@ not begin with `@` is theirs. A request's body is a number, which its answer bea
 again, and words; the answer goes on with `ok`, or with `no` and the reason why. README.md
 lists the requests.
 
-Nothing that comes over the line can stop a tick or move an output: a request reads, or
-posts one COMMAND_ in the mailbox, where it is judged as any other. Bytes are looked at
+Nothing that comes over the line stops a tick or moves an output by itself: a request
+reads, or posts one COMMAND_ in the mailbox, where it is judged as any other. Bytes are looked at
 in place, and what is not a whole line with its sum is dropped without a word and
 without an allocation, since garbage is not collected while a treatment runs. A good
 line may allocate, so while outputs are active at most one is read in each 100 ms.

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from firmware import faults
+from emery.slot import ROOT
+from firmware import faults, journal
 from firmware.journal import Journal
 from firmware.line import fletcher16
 from firmware.settings import SETTINGS, decode, encode
@@ -425,12 +426,45 @@ def test_words_too_long_for_the_line_end_with_what_matters(device: LinkedDevice)
 
 
 def test_what_happens_stands_in_the_journal(device: LinkedDevice) -> None:
-    journal: Journal = device.journal
+    kept: Journal = device.journal
     device.to_treating()
     device.board.inject("sensor_supply_open")
     device.run_until("FAULT")
     device.run(5_000)
-    entries = list(struct.iter_unpack("<IIBBH", journal.entries()))
+    entries = list(struct.iter_unpack("<IIBBH", kept.entries()))
     assert [entry[2] for entry in entries] == [1, 3, 2]
     assert entries[-1][3:] == (faults.SENSOR_SUPPLY, 6)
-    assert bytes(device.board.journal_storage.load()) == journal.entries()
+    assert bytes(device.board.journal_storage.load()) == kept.entries()
+
+
+# What is written about it -----------------------------------------------------------
+
+README = (ROOT / "firmware" / "README.md").read_text(encoding="utf-8")
+SECTION = README.split("## The link")[1].split("\n## ")[0]
+
+
+def test_the_examples_in_the_readme_are_true(device: LinkedDevice) -> None:
+    told = [one[2:] for one in SECTION.replace("    ", "").splitlines() if one[:2] in ("> ", "< ")]
+    assert len(told) == 6
+    device.to_treating()
+    for request_, answer in zip(told[::2], told[1::2], strict=True):
+        device.write(request_.encode() + b"\n")
+        heard_now = heard(device)
+        assert len(heard_now) == 1
+        if answer.endswith("..."):
+            names = [word.split("=")[0] for word in answer.split()[2:-1]]
+            assert names == [word.split("=")[0] for word in heard_now[0].split()[2:9]]
+        else:
+            assert heard_now == [answer]
+
+
+def test_every_field_of_an_answer_is_told_of(device: LinkedDevice) -> None:
+    for request_ in ("hello", "status"):
+        for name in fields(asked(device, request_)):
+            assert f"`{name}`" in SECTION or f"`{name}=`" in SECTION, name
+
+
+def test_the_numbers_in_the_readme_are_the_firmwares() -> None:
+    assert f"the last {journal.ENTRIES} things" in SECTION
+    for limit in ("120 characters", "0 to 999", "100 to 10000", "at most 128", "150 bytes"):
+        assert limit in " ".join(SECTION.split())
