@@ -46,7 +46,7 @@ def tree() -> Path:
         sum_.update(f"{compiler} {Path(compiler).stat().st_mtime_ns}".encode())
     owner = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"emery-on-board-{owner}-{sum_.hexdigest()[:16]}"
-    if folder.is_dir() and folder.stat().st_uid == owner:
+    if _is_ours(folder, owner):
         return folder
     made = Path(tempfile.mkdtemp(prefix="emery-on-board-"))
     try:
@@ -57,12 +57,21 @@ def tree() -> Path:
                 shutil.copy(source, made / "start.py")
             elif source.stem != "__init__":
                 _compile(compiler, source, place)
-        # Another process may have been quicker.
-        with suppress(OSError):
-            made.rename(folder)
-    finally:
+        made.rename(folder)
+    except OSError:
+        if not _is_ours(folder, owner):
+            raise
+        # Another process was quicker.
         shutil.rmtree(made, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
     return folder
+
+
+def _is_ours(folder: Path, owner: int) -> bool:
+    """Is it there, and nobody else's who may write to the folder for temporary files?"""
+    return folder.is_dir() and folder.stat().st_uid == owner
 
 
 def _compile(compiler: str | None, source: Path, place: Path) -> None:
