@@ -89,20 +89,21 @@ def build(
         tempfile.TemporaryDirectory(prefix="emery-compile-") as stripped,
         ThreadPoolExecutor(os.cpu_count()) as workers,
     ):
-        jobs = [
-            workers.submit(_compile, command, source, folder, Path(stripped) / str(number))
-            for number, source in enumerate(todo)
-        ]
+        jobs = []
+        for number, source in enumerate(todo):
+            # Here and not in a worker: the parser of CPython 3.11 is not for threads.
+            file = Path(stripped) / str(number)
+            file.write_text(device_source(source.path, source.place), encoding="utf-8")
+            jobs.append(workers.submit(_compile, command, source, file, folder))
         for done, job in enumerate(jobs, 1):
             job.result()
             if progress is not None:
                 progress(done / len(jobs))
 
 
-def _compile(command: list[str], source: Source, folder: Path, stripped: Path) -> None:
+def _compile(command: list[str], source: Source, stripped: Path, folder: Path) -> None:
     target = folder / source.compiled
     target.parent.mkdir(parents=True, exist_ok=True)
-    stripped.write_text(device_source(source.path, source.place), encoding="utf-8")
     done = subprocess.run(
         [*command, "-o", str(target), "-s", source.place, str(stripped)],
         capture_output=True,
