@@ -21,7 +21,6 @@ from firmware import settings, storage
 from firmware.app import App
 from firmware.line import AT, NEW_LINE, RETURN, Line, is_whole
 from firmware.treatment import BOOT, SERVICE
-from hal import wiring
 from hal.contract import COMMAND_RESTART, RunningBoard
 
 PROTOCOL = const(1)
@@ -260,7 +259,13 @@ class Link:
         if row is None:
             return "no unknown setting"
         blob = self._info["config_blob"]
-        return "ok {}={}".format(name, getattr(settings.decode(blob[wiring.LENGTH :]), name))
+        compiled = blob[self._settings_at() :]
+        return "ok {}={}".format(name, getattr(settings.decode(compiled), name))
+
+    def _settings_at(self) -> int:
+        """Where in the config the settings begin; they are its end."""
+        info = self._info
+        return len(info["config_blob"]) - settings.compiled_length(info["zones"])
 
     def _set(self, name: str, word: str) -> str:
         """Another value, on flash from now on and in force from the next start."""
@@ -276,12 +281,13 @@ class Link:
         if problem:
             return "no " + problem
         blob = self._info["config_blob"]
-        changed = settings.decode(blob[wiring.LENGTH :])
+        at = self._settings_at()
+        changed = settings.decode(blob[at:])
         was = getattr(changed, name)
         setattr(changed, name, value)
         for field, problem in settings.broken_rules(changed):
             return "no {} {}".format(field, problem)
-        blob = blob[: wiring.LENGTH] + settings.encode(changed)
+        blob = blob[:at] + settings.encode(changed)
         problem = self._info["write_config"](blob)
         if problem:
             return "no " + problem

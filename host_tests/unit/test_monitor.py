@@ -362,6 +362,22 @@ def test_settings_of_another_version_leave_the_limits_out(
     assert "zone 1" in text
 
 
+def test_settings_that_are_not_in_force_yet_are_told_of() -> None:
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+        client = Client(device)
+        before = Feed(lambda: client, device.now_s)
+        before.connect()
+        client.set("hard_limit_pa", 44_500)
+        step(before, 3.0)
+        assert "hard limit 45.0" in shown(view_of(before, ""))
+        after = Feed(lambda: Client(device), device.now_s)
+        after.connect()
+        text = " ".join(shown(view_of(after, "")).split())
+        assert "hard limit 44.5" in text
+        assert "holds from the next restart on" in text
+
+
 def test_who_does_not_answer_at_first_is_no_feed(device: LinkedDevice) -> None:
     device.is_dead = True
     with pytest.raises(DeviceProblem):

@@ -1,6 +1,7 @@
 """What comes from the device, kept coming: connected again after a restart, watched
 again when it has fallen silent."""
 
+import hashlib
 import time
 from collections.abc import Callable
 
@@ -36,7 +37,7 @@ class Feed:
         self._rate_told = 0
         self.hello: Hello | None = None
         self.settings: settings.Settings | None = None
-        self.settings_problem = ""
+        self.settings_note = ""
         self.status: Status | None = None
         self.trouble = ""
         self.rate = 0.0  # lines of telemetry in a second
@@ -112,7 +113,7 @@ class Feed:
     def _greet(self, client: Client) -> None:
         hello = client.hello()
         if self.hello is None or self.hello.config != hello.config or self.settings is None:
-            self._learn_settings(client)
+            self._learn_settings(client, hello)
         self.hello = hello
         self.status = client.status()
         client.watch(WATCH_MS)
@@ -120,14 +121,20 @@ class Feed:
         self._heard_s = self._rate_begun_s = self._now_s()
         self._rate_told = client.told
 
-    def _learn_settings(self, client: Client) -> None:
+    def _learn_settings(self, client: Client, hello: Hello) -> None:
         blob = client.whole_blob("config")
         try:
             self.settings = settings.decode(blob[wiring.LENGTH :])
-            self.settings_problem = ""
+            self.settings_note = ""
         except settings.SettingsError as refused:
             self.settings = None
-            self.settings_problem = f"its limits cannot be told: {refused}"
+            self.settings_note = f"Its limits cannot be told: {refused}."
+            return
+        if hello.config and not hashlib.sha256(blob).hexdigest().startswith(hello.config):
+            self.settings_note = (
+                "The settings on flash were changed: what is shown here holds from the next "
+                "restart on."
+            )
 
     def _listen(self) -> None:
         client = self._client

@@ -123,7 +123,7 @@ def view_of(feed: Feed, port: str) -> View:
         offered = orders(status, len(status.opened))
     return View(
         port=port, hello=feed.hello, status=status, settings=feed.settings,
-        settings_problem=feed.settings_problem, trouble=feed.trouble, rate=feed.rate,
+        settings_note=feed.settings_note, trouble=feed.trouble, rate=feed.rate,
         lost=feed.lost, connections=feed.connections, console=feed.console, orders=offered,
     )  # fmt: skip
 

@@ -38,7 +38,7 @@ class View:
     hello: Hello | None = None
     status: Status | None = None
     settings: Settings | None = None
-    settings_problem: str = ""
+    settings_note: str = ""
     trouble: str = ""
     rate: float = 0.0
     lost: int = 0
@@ -201,8 +201,8 @@ def _notes(view: View, status: Status, width: int) -> list[str]:
         if hello.unmarked > 1:
             notes.append(f"{hello.unmarked} starts in a row went badly; the last was by "
                          f"{cause_words(hello.cause)}.")
-    if view.settings_problem:
-        notes.append(f"Another version of the settings: {view.settings_problem}.")
+    if view.settings_note:
+        notes.append(view.settings_note)
     return [line for note in notes for line in wrap(note, width - 2)]
 
 
