@@ -148,6 +148,7 @@ class Boot:
         self.started: list[str] = []  # slots whose firmware was run
         self.path: list[str] = []
         self.timers: list[Any] = []
+        self.frozen = False  # is there a firmware in the interpreter itself?
 
     def power_on(self, monkeypatch: pytest.MonkeyPatch, *, raw: bool = False) -> dict[str, Any]:
         """One start; names of `__main__`. With `raw`, `main.py` is not run.
@@ -195,6 +196,7 @@ class Boot:
             ),
             "os": SimpleNamespace(rename=self.files.rename, ilistdir=self.files.ilistdir),
             "machine": self._machine(),
+            "micropython": SimpleNamespace(kbd_intr=lambda key: self.acts.append(f"key {key}")),
             **self._firmware(),
         }
 
@@ -203,17 +205,22 @@ class Boot:
 
     def _firmware(self) -> dict[str, ModuleType]:
         def run(keeper: Any) -> bool:
-            name = self.path[0][1:]
+            name = "" if self.path[0] == ".frozen" else self.path[0][1:]
             self.acts.append("firmware")
             self.started.append(name)
             return self.firmware(name, keeper)
 
         package = ModuleType("firmware")
-        main = ModuleType("firmware.main")
-        main.run = run  # type: ignore[attr-defined]
-        package.main = main  # type: ignore[attr-defined]
+        main = SimpleNamespace(run=run)
+
+        def found(name: str) -> Any:
+            if name == "main" and (self.path[0] != ".frozen" or self.frozen):
+                return main
+            raise AttributeError(name)
+
+        package.__getattr__ = found  # type: ignore[method-assign]
         package.__path__ = []
-        return {"firmware": package, "firmware.main": main}
+        return {"firmware": package}
 
     def _machine(self) -> Any:
         boot = self

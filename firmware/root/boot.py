@@ -12,6 +12,7 @@ names: both run as `__main__`.
 import sys
 
 from machine import Pin
+from micropython import kbd_intr
 
 # Of `hal/wiring.py`, where actuators may be; a test holds them equal. On the ESP32 that
 # leaves out pins that move or are sampled at reset, the console and the flash.
@@ -22,12 +23,14 @@ else:
 
 
 def make_safe() -> None:
-    """Nothing drives an actuator any more: gates are pulled down."""
+    """Nothing drives an actuator any more: gates are pulled down. Ctrl-C waits."""
+    kbd_intr(-1)
     for number in PINS:
         try:
             Pin(number, Pin.IN, Pin.PULL_DOWN)
         except ValueError:
             pass  # this module lacks it: 16 and 17 serve the ESP32's PSRAM, say
+    kbd_intr(3)
 
 
 make_safe()

@@ -116,15 +116,21 @@ def choose() -> tuple:
 def start() -> None:
     """Run the firmware until it ends; the board is safe then."""
     slot, on_trial = choose()
-    if not slot:
-        say("nothing here can be started. Connect the board, and run: emery flash")
-        return
-    sys.path[:] = ["/" + slot] + [path for path in sys.path if path not in ("/a", "/b")]
+    others = [path for path in sys.path if path not in ("/a", "/b", ".frozen")]
+    # With no slot, what is frozen into the interpreter, and nothing that merely lies about.
+    sys.path[:] = ["/" + slot, ".frozen"] + others if slot else [".frozen"]
     is_good = False
     try:
         from firmware import main
 
         is_good = main.run(keeper)
+    except ImportError as error:
+        make_safe()
+        if slot:
+            sys.print_exception(error)
+        else:
+            say("nothing here can be started. Connect the board, and run: emery flash")
+            sys.path[1:] = others
     except BaseException as error:  # noqa: BLE001 - Ctrl-C as well: safe first
         make_safe()
         sys.print_exception(error)

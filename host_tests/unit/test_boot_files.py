@@ -39,7 +39,10 @@ def test_pins_come_before_anything_else(boot: Boot, monkeypatch: pytest.MonkeyPa
     boot.watched = True
     names = boot.power_on(monkeypatch, raw=True)
     count = len(names["PINS"])
-    assert boot.acts[:count] == [f"pin {pin}" for pin in names["PINS"]]
+    # Ctrl-C must not strike in between.
+    assert boot.acts[: count + 2] == [
+        "key -1", *(f"pin {pin}" for pin in names["PINS"]), "key 3",
+    ]  # fmt: skip
     assert {(mode, pull) for _, mode, pull in boot.pins} == {("in", "down")}
 
 
@@ -50,7 +53,7 @@ def test_nothing_can_fail_before_the_pins() -> None:
     call = next(n for n, node in enumerate(body) if isinstance(node, ast.Expr) and n)
     assert ast.unparse(body[call]) == "make_safe()"
     early = [ast.unparse(node) for node in before if body.index(node) < call]
-    assert early == ["import sys", "from machine import Pin"]
+    assert early == ["import sys", "from machine import Pin", "from micropython import kbd_intr"]
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -232,6 +235,26 @@ def test_an_empty_device_says_so(boot: Boot, monkeypatch: pytest.MonkeyPatch) ->
     assert "nothing here can be started" in boot.console
 
 
+def test_with_no_slot_what_is_frozen_in_is_started(
+    boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot.files.files.clear()
+    boot.frozen = True
+    boot.power_on(monkeypatch)
+    assert boot.started == [""]
+    # What lies at the top of the file system was checked by nobody.
+    assert boot.path == [".frozen"]
+
+
+def test_a_slot_comes_before_what_is_frozen_in(
+    boot: Boot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot.frozen = True
+    boot.power_on(monkeypatch)
+    assert boot.started == ["a"]
+    assert boot.path == ["/a", ".frozen", "", "/lib"]
+
+
 # On trial ----------------------------------------------------------------------------
 
 
@@ -346,7 +369,7 @@ def test_whatever_comes_out_of_the_firmware_the_pins_are_safe_first(
     names = boot.power_on(monkeypatch)
     after = boot.acts[boot.acts.index("firmware") + 1 :]
     count = len(names["PINS"])
-    assert after[:count] == [f"pin {pin}" for pin in names["PINS"]]
+    assert after[1 : count + 1] == [f"pin {pin}" for pin in names["PINS"]]
     assert type(error).__name__ in boot.console
     assert "REPL" in boot.console
     assert names["keeper"].is_on

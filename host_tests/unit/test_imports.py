@@ -43,7 +43,7 @@ COMPOSITION = {
     "firmware/slots.py": {"hashlib", "json", "os"},
 }
 ROOT_FILES = {
-    "firmware/root/boot.py": {"json", "machine", "sys"},
+    "firmware/root/boot.py": {"json", "machine", "micropython", "sys"},
     "firmware/root/main.py": {
         *("binascii", "firmware.main", "hashlib", "json", "machine", "os", "sys"),
         "firmware.root.boot",  # for a type checker alone: see TYPE_CHECKING there

@@ -9,8 +9,9 @@ taken out where the module is compiled. Numbers of lines stay.
 import ast
 from pathlib import Path
 
-# Which columns of which tables are words, by module.
+# Which columns of which tables are words, by module; () for a table of nothing else.
 _WORDS: dict[str, dict[str, tuple[int, ...]]] = {
+    "firmware/treatment.py": {"STATES": (), "REASONS": ()},
     "firmware/settings.py": {"SETTINGS": (7,), "ZONE_FIELDS": (7,)},
     "firmware/faults.py": {"CATALOGUE": (4, 5)},
     "hal/wiring.py": {"ROLES": (3,), "FACTS": (5,)},
@@ -24,17 +25,17 @@ def device_source(path: Path, place: str) -> str:
     """
     source = path.read_text(encoding="utf-8")
     tables = _WORDS.get(place, {})
-    words = [
-        row.elts[column]
-        for node in ast.parse(source).body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-        for column in tables.get(target.id, ())
-        if isinstance(node.value, ast.Tuple)
-        for row in node.value.elts
-        if isinstance(row, ast.Tuple)
-    ]
+    words: list[ast.expr] = []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+            continue
+        for target in node.targets:
+            columns = tables.get(target.id) if isinstance(target, ast.Name) else None
+            if columns == ():
+                words.append(node.value)
+            elif columns:
+                rows = [row for row in node.value.elts if isinstance(row, ast.Tuple)]
+                words += [row.elts[column] for row in rows for column in columns]
     lines = source.encode().splitlines(keepends=True)
     for word in sorted(words, key=lambda word: (word.lineno, word.col_offset), reverse=True):
         first, last = word.lineno - 1, (word.end_lineno or word.lineno) - 1
