@@ -147,6 +147,8 @@ class Link:
         self._end()
 
     def _reply(self, verb: str, words: list) -> str:
+        if words[:1] != ["box"]:
+            self._box = bytearray()  # it is large, and its last piece has arrived
         if verb == "hello":
             return "ok " + self._hello()
         if verb == "watch" and len(words) == 1:
@@ -331,8 +333,6 @@ class Link:
         if offset > len(blob):
             return "no it ends at {}".format(len(blob))
         piece = b2a_base64(bytes(blob[offset : offset + _BLOB_PIECE])).decode().strip()
-        if what == "box" and offset + _BLOB_PIECE >= len(blob):
-            self._box = bytearray()  # it was large
         return "ok total={} data={}".format(len(blob), piece)
 
 

@@ -359,8 +359,15 @@ def test_the_black_box_is_one_copy_of_one_moment(device: LinkedDevice) -> None:
     assert len(blob) == len(copy)
 
 
-def test_the_copy_is_given_back_at_its_end(device: LinkedDevice) -> None:
+def test_the_last_piece_may_be_asked_for_again(device: LinkedDevice) -> None:
+    total = int(fields(asked(device, "blob box 0"))["total"])
+    last = (total - 1) // 150 * 150
+    assert asked(device, f"blob box {last}") == asked(device, f"blob box {last}")
+
+
+def test_the_copy_is_given_back_when_something_else_is_asked(device: LinkedDevice) -> None:
     whole(device, "box")
+    asked(device, "hello")
     assert len(device.link._box) == 0
     assert "it ends at 0" in asked(device, "blob box 150")
 
