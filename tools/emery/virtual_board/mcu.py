@@ -209,17 +209,22 @@ class Mcu:
 
     def _target(self) -> int:
         """How far time may go now."""
+        furthest = self.limit_us
         if not self.fast:
-            return self._wall_us() - self._wall_begin_us
-        if self.state == ASKING and not self.calls and self._next_due() < NEVER:
-            return min(self.limit_us, self.now_us + _AT_ONCE_US)
+            furthest = self._wall_us() - self._wall_begin_us
+            if self.state in (ASKING, PROMPT) and not self.calls:
+                return furthest
+        elif self.state == ASKING and not self.calls and self._next_due() < NEVER:
+            return min(furthest, self.now_us + _AT_ONCE_US)
         if self.state == ASKING and self.calls and self.asked_in_call is not None:
-            return min(self.limit_us, self.asked_in_call.wake_us)
+            return min(furthest, self.asked_in_call.wake_us)
         since, now = self._turn()
         spent = self._wall_us() - since
         if self.state != PROMPT or self.calls:
             spent -= self.patience_us
-        return min(self.limit_us, max(self.now_us, now + max(0, spent)))
+        # While it computes, time waits for a busy computer, and catches up later: or a
+        # loaded one would make ticks late that no board is late with.
+        return min(furthest, max(self.now_us, now + max(0, spent)))
 
     def progress(self) -> float | None:
         """Let time pass as far as it may. Returns seconds until something is due by
@@ -233,10 +238,10 @@ class Mcu:
         self._run_to(self._target())
         if self.ended:
             return 0.0
-        if not self.fast:
+        if not self.fast and self.state in (ASKING, PROMPT) and not self.calls:
             due = min(self._next_due(), self.now_us + 50_000)
             return max(0, due - (self._wall_us() - self._wall_begin_us)) / 1e6
-        if self.now_us >= self.limit_us:
+        if self.fast and self.now_us >= self.limit_us:
             return None
         if self.state == PROMPT and not self.calls:
             return max(0, min(self._next_due() - self.now_us, 50_000)) / 1e6
@@ -369,12 +374,13 @@ class Mcu:
 
     def _cost(self) -> None:
         """A call of the main program has cost its time."""
-        if self.fast and not self.calls:
-            until = min(self.now_us + ops.CALL_US, max(self.limit_us, self.now_us))
-            if until > self.now_us:
-                self._elapse(until)
-        elif not self.fast:
-            self.catch_up()
+        if not self.calls:
+            self._spend(ops.CALL_US)
+
+    def _spend(self, us: int) -> None:
+        until = min(self.now_us + us, max(self.limit_us, self.now_us))
+        if until > self.now_us:
+            self._elapse(until)
 
     # Records of the interpreter
 
@@ -399,6 +405,9 @@ class Mcu:
     def _take(self, op: int, a: int, b: int, c: int, payload: bytes) -> None:
         if op == ops.OP_DONE:
             self._finish_call(a, b, c)
+            return
+        if op == ops.OP_SPENT:
+            self._spend(c)
             return
         if not op & ops.SYNC:
             self._cost()
@@ -448,12 +457,7 @@ class Mcu:
             # The port's own alarm is not set again after an uncaught exception.
             call.timer.due_us = NEVER
             call.timer.waiting = 0
-        if self.fast:
-            until = min(self.now_us + spent_us, max(self.limit_us, self.now_us))
-            if until > self.now_us:
-                self._elapse(until)
-        else:
-            self.catch_up()
+        self._spend(spent_us)
         self._begin_call()  # of the one that this one had interrupted
 
     def _do(self, op: int, a: int, b: int, c: int, payload: bytes) -> None:
@@ -631,7 +635,10 @@ class Mcu:
         elif op == ops.OP_EXEC_END:
             self._end_of_program()
         waits = 1 if self.interrupt_waits and self.is_in_files else 0
-        self.to_main += _RECORD.pack(ops.GIVES_VALUE, waits, 0, value)
+        stays = 0
+        if op == ops.OP_ADC_UV and self.fast and not self.calls:
+            stays = max(0, self._stepped_us + STEP_US - self.now_us - ops.CALL_US)
+        self.to_main += _RECORD.pack(ops.GIVES_VALUE, waits, stays, value)
 
     def _end_of_program(self) -> None:
         self.program_runs = False
