@@ -5,9 +5,22 @@ import pytest
 from emery.simulator import retained
 from host_tests.lanes.conftest import needed
 
-# An RP2040 gives MicroPython's heap about 190 KiB; half of that for the
-# firmware leaves as much for board support, link and what comes and goes.
-MOST_KIB = 96
+# An RP2040 gives MicroPython's heap about 190 KiB. The core may take half of it; what
+# lies around the core (link, journal, panel, starting) has a budget of its own, so that
+# neither eats the other's. A board's HAL keeps 26 KiB more, weighed by hand; the copy of
+# the black box, which is the largest thing that comes and goes, needs 22.
+CORE_KIB = 96
+AROUND_KIB = 20
+AROUND = {
+    "hal.console",
+    "firmware.boot_record",
+    "firmware.import_order",
+    "firmware.journal",
+    "firmware.line",
+    "firmware.link",
+    "firmware.panel",
+    "firmware.slots",
+}
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +29,9 @@ def pieces() -> dict[str, int]:
 
 
 def test_the_firmware_keeps_little_enough(pieces: dict[str, int]) -> None:
-    assert sum(pieces.values()) <= MOST_KIB * 1024
+    around = sum(pieces[name] for name in AROUND)
+    assert around <= AROUND_KIB * 1024
+    assert sum(pieces.values()) - around <= CORE_KIB * 1024
 
 
 def test_every_module_is_weighed_by_itself(pieces: dict[str, int]) -> None:
