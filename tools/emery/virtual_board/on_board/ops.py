@@ -32,6 +32,7 @@ OP_WDT_FEED = const(0x0F)
 OP_DONE = const(0x10)  # a callback has ended; a: 1 if it failed; b: its number; c: us spent
 OP_REPL_MODE = const(0x11)  # a: 1 raw, 0 friendly
 OP_INTERRUPTED = const(0x12)  # an interrupt that was kept has struck
+OP_SPENT = const(0x13)  # c: us that calls have cost which were not worth asking
 OP_SM_INIT = const(0x41)  # payload: SM_FORM, then the program
 OP_MEM_WRITE = const(0x42)  # c: address; payload: u32
 OP_RTC_WRITE = const(0x43)
@@ -39,7 +40,7 @@ OP_RTC_WRITE = const(0x43)
 # Answered.
 OP_PIN_READ = const(0x81)
 OP_ADC_READ = const(0x82)  # counts of 0..65535
-OP_ADC_UV = const(0x83)
+OP_ADC_UV = const(0x83)  # answered with b: us for which the value stays
 OP_SM_FIFO = const(0x84)  # b: 0 words waiting in TX, 1 in RX, 2 active
 OP_SM_PUT = const(0x85)  # c: word; answered when there is room
 OP_SM_GET = const(0x86)

@@ -31,6 +31,8 @@ class Line:
         self.depth = 0
         self.busy = 0  # an answer is awaited in the main thread
         self.spent_us = 0  # by the callback that runs
+        self.owed_us = 0  # by the main program, not told yet
+        self.words = 0  # counts what main has told or asked
         self.timers: list = []
         self.snapshot = bytearray(ops.SNAPSHOT)
         self.interrupted = 0  # a KeyboardInterrupt came when it could not be raised
@@ -39,6 +41,7 @@ class Line:
         self.input = bytearray(256)
         self.input_length = 0
         self.input_at = 0
+        self.stays_us = 0  # how long the last answer is good
         self.data = bytearray(0)  # an answer whose length nobody knew before
         self.send = None
         self.receive = None
@@ -76,8 +79,16 @@ class Line:
             if self._posts_at + RECORD == len(self._posts):
                 self.flush()
         else:
+            self.words += 1
+            if self.owed_us:
+                self._pay()
             pack_into(FORM, self._one, 0, op, a, b, c)
             self.send(self._one, RECORD)
+
+    def _pay(self) -> None:
+        pack_into(FORM, self._one, 0, ops.OP_SPENT, 0, 0, self.owed_us)
+        self.owed_us = 0
+        self.send(self._one, RECORD)
 
     def post_data(self, op: int, a: int, c: int, data) -> None:
         """Tell something with bytes to it."""
@@ -108,6 +119,9 @@ class Line:
             self.main_waits()
         depth = self.depth
         self.busy += 1
+        self.words += 1
+        if self.owed_us and not depth:
+            self._pay()
         self.flush()
         out, head = self._frames[depth]
         pack_into(FORM, out, 0, op | ops.IN_CALL if depth else op, a, b, c)
@@ -117,6 +131,7 @@ class Line:
         gives = self._hear(head)
         if gives == ops.GIVES_VALUE:
             value = head[4] | head[5] << 8 | head[6] << 16 | head[7] << 24
+            self.stays_us = head[2] | head[3] << 8
             if head[1]:
                 # Within littlefs, which is not made to be left half-way: for later.
                 self.interrupt_kept = True
