@@ -11,6 +11,7 @@ import pytest
 from emery import slot
 from emery.config.load import load_device
 from emery.flash import image as flash_content
+from emery.simulator.plant import TIP_ON_CAP, TIP_ON_SKIN
 from emery.virtual_board import image
 from emery.virtual_board.board import VirtualBoard
 from emery.virtual_board.console import Console
@@ -268,6 +269,47 @@ def test_what_a_program_left_driving_is_off_with_the_first_lines_of_boot(
     with bench.board.locked():
         assert all(bench.board.pins[pin].permille == 0 for pin in pins)
     assert bench.is_safe()
+
+
+# A treatment --------------------------------------------------------------------------
+
+
+def press(bench: Bench, button: str) -> None:
+    bench.world.press(button)
+    bench.run(120)
+    bench.world.release(button)
+    bench.run(120)
+
+
+def test_a_stroke_by_the_panel_alone_and_no_byte_ends_it(bench: Bench) -> None:
+    bench.power_on(TO_HEALTHY_MS)
+    for _ in range(5):  # start, three items, and the client who bears least
+        press(bench, "button_start")
+    assert bench.state() == "PROOF"
+    bench.world.tip = TIP_ON_CAP
+    bench.world.footswitch = 1
+    bench.run(8_000)
+    assert bench.state() == "READY"
+    bench.world.footswitch = 0
+    bench.run(500)
+    bench.world.tip = TIP_ON_SKIN
+    bench.world.footswitch = 1
+    bench.run(1_000)
+    assert bench.state() == "TREATING"
+    assert bench.world.pump_permille > 0
+    # Ctrl-C is a byte like any other now.
+    bench.console.type(b"\x03\x03\x04\x01 @1 \x03")
+    bench.run(500)
+    assert bench.state() == "TREATING"
+    assert bench.world.pump_permille > 0
+    bench.world.footswitch = 0
+    bench.run(200)
+    assert bench.is_safe()
+    assert bench.state() == "PAUSED"
+    bench.console.type(b"\x03")
+    wait_for_prompt(bench)
+    assert "stopped by Ctrl-C" in bench.printed()
+    assert bench.board.resets == []
 
 
 # What goes wrong ----------------------------------------------------------------------
