@@ -21,6 +21,7 @@ import typer
 
 from emery import __version__, terminal
 from emery.blackbox.command import log_app, replay
+from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
 from emery.flash.command import flash
 from emery.link.command import get, set_value
@@ -48,6 +49,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(log_app, name="log")
 for _name, _command in (
     ("flash", flash),
+    ("doctor", doctor),
     ("monitor", monitor),
     ("get", get),
     ("set", set_value),
