@@ -38,12 +38,16 @@ class BootRecord:
         self.is_kept = True
         self.needs_service = False
 
-    def begin(self, reset_cause: int) -> None:
-        """Count this start."""
+    def begin(self, reset_cause: int, is_new: bool = False) -> None:
+        """Count this start. The bad ones before it were another's if `is_new`: the first
+        start of a slot on trial."""
         try:
             self._take(self._storage.load())
         except (OSError, ValueError):
             self.crash = "the boot record was damaged"
+        if is_new:
+            self.unmarked = 0
+            self.crashes = 0
         self.needs_service = self.unmarked >= MOST_BAD or self.crashes >= MOST_BAD
         self.boots = (self.boots + 1) & _STARTS_MASK
         self.unmarked = min(self.unmarked + 1, _HIGHEST)

@@ -191,7 +191,7 @@ def compose(
     board: RunningBoard, record: BootRecord, wired: wiring.Wiring, blob: bytes
 ) -> "MainLoop":
     """Everything around the core, put together; `blob` is a config that was checked."""
-    record.begin(board.reset_cause)
+    record.begin(board.reset_cause, slots.is_first_start(_SLOT))
     if record.needs_service:
         board.in_service = 1
         say("SERVICE, since the last starts went badly. " + record.crash)

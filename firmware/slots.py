@@ -51,6 +51,11 @@ def on_trial(slot: str) -> bool:
     return state.get("active") == slot and bool(state.get("trial"))
 
 
+def is_first_start(slot: str) -> bool:
+    """Is this the first start of a slot on trial? `/main.py` has counted it."""
+    return on_trial(slot) and _state().get("tries") == 1
+
+
 def end_trial(slot: str, board: RunningBoard) -> None:
     """The firmware of this slot has proved itself: it stays. Nothing is written if it
     was not on trial. StorageRefused unless the outputs are safe; OSError."""

@@ -48,6 +48,16 @@ def test_a_health_mark_forgets_bad_starts(board: RunningMock) -> None:
     assert start(board).unmarked == 1
 
 
+def test_bad_starts_of_another_version_do_not_count_against_a_new_one(
+    board: RunningMock,
+) -> None:
+    for _ in range(MOST_BAD):
+        start(board)
+    record = BootRecord(board.boot_storage)
+    record.begin(RESET_POWER_ON, True)
+    assert (record.boots, record.unmarked, record.needs_service) == (MOST_BAD + 1, 1, False)
+
+
 def test_after_three_bad_starts_comes_service_until_it_was_healthy(board: RunningMock) -> None:
     for _ in range(MOST_BAD):
         assert not start(board).needs_service

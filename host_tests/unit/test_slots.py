@@ -65,6 +65,13 @@ def test_the_trial_ends_and_boot_understands_it(
     assert files.writes == writes  # nothing is counted any more
 
 
+def test_only_the_first_start_on_trial_is_one(files: BoardFiles) -> None:
+    for trial, tries, is_first in ((1, 1, True), (1, 2, False), (0, 0, False)):
+        files.set_slot_state("b", trial, tries)
+        assert slots.is_first_start("b") == is_first
+        assert not slots.is_first_start("a")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"null"])
 def test_without_a_sensible_slot_file_nothing_is_on_trial(
     content: bytes | None, files: BoardFiles

@@ -20,9 +20,9 @@ from emery.device.ports import INSTALL
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 
-# How long a chain may go without a line of output. Flash may take 400 ms to erase
-# a block, and a line comes for every file. [E]
-_SILENCE_S = 30.0
+# How long a chain may go without a line of output. mpremote gives up by itself after
+# 10 s; flash may take 400 ms to erase a block, and a line comes for every file. [E]
+_SILENCE_S = 15.0
 _ENDING_S = 3.0
 
 

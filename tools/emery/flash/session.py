@@ -33,6 +33,7 @@ _ASK_S = 1.5
 _SERVICE_S = 20.0
 _HEALTHY_S = 30.0
 _PAUSE_S = 0.3
+_GO_BACK_TRIES = 3
 
 # States in which nobody is being treated and no session is open.
 _IDLE_STATES = ("STANDBY", "FAULT", "SERVICE")
@@ -100,6 +101,8 @@ class Session:
                 self._into_service(running)
             try:
                 return self._flash_stopped(folder, wish, built)
+            except NoAnswer:
+                raise
             except DeviceProblem:
                 # It starts what it would have started, if it is still there.
                 with suppress(DeviceProblem):
@@ -248,11 +251,7 @@ class Session:
                 )
                 return
             if now.slot != todo.target:
-                raise DeviceProblem(
-                    f"the new version did not prove itself, and the device went back to Emery "
-                    f"{now.version} in slot {now.slot} by itself",
-                    "It works as before. `emery doctor` shows what the new one ended with.",
-                )
+                raise _went_back(now)
         self._go_back(todo, before, seen)
 
     def _go_back(self, todo: Plan, before: Looked, seen: Running | None) -> None:
@@ -270,26 +269,34 @@ class Session:
             )
         self._say(f"{what}: going back to slot {todo.kept}")
         old = before.slots[todo.kept].version
+        for _ in range(_GO_BACK_TRIES):
+            try:
+                self._set_back(todo.kept, seen)
+                raise DeviceProblem(
+                    f"{what}; the device was set back to Emery {old} in slot {todo.kept}",
+                    "It works as before. `emery doctor` shows what the new one ended with.",
+                )
+            except NoAnswer:
+                # Ctrl-C may have ended what hung, and the device have restarted.
+                seen = self._ask()
+                if seen is not None and seen.slot == todo.kept:
+                    raise _went_back(seen) from None
+        raise DeviceProblem(
+            f"{what}, and the device cannot be reached to go back to Emery {old}",
+            "Switch it off and on twice: a version on trial gets two starts, then the device "
+            "goes back by itself.",
+        )
+
+    def _set_back(self, kept: str, seen: Running | None) -> None:
+        """Make `kept` the active slot. NoAnswer if the device cannot be reached."""
         with tempfile.TemporaryDirectory(prefix="emery-flash-") as name:
             script = Path(name) / "switch.py"
-            script.write_text(look.script(f'switch("{todo.kept}")'), encoding="utf-8")
-            try:
-                if seen is not None and seen.state in _IDLE_STATES:
-                    with suppress(DeviceProblem):
-                        self._into_service(seen)
-                remote = Remote(self._port.device)
-                remote.run(["run", str(script)], limit_s=_RESET_S)
-                self._reset()
-            except NoAnswer:
-                raise DeviceProblem(
-                    f"{what}, and the device cannot be reached to go back to Emery {old}",
-                    "Switch it off and on twice: a version on trial gets two starts, then the "
-                    "device goes back by itself.",
-                ) from None
-        raise DeviceProblem(
-            f"{what}; the device was set back to Emery {old} in slot {todo.kept}",
-            "It works as before. `emery doctor` shows what the new one ended with.",
-        )
+            script.write_text(look.script(f'switch("{kept}")'), encoding="utf-8")
+            if seen is not None and seen.state in _IDLE_STATES:
+                with suppress(DeviceProblem):
+                    self._into_service(seen)
+            Remote(self._port.device).run(["run", str(script)], limit_s=_RESET_S)
+            self._reset()
 
 
 def refuse_while_used(link: Link, port: Port) -> None:
@@ -315,6 +322,14 @@ def _has_all(running: Running, built: Image) -> bool:
         and built.manifest.sha.startswith(running.image)
         and bool(running.config)
         and built.config.sha.startswith(running.config)
+    )
+
+
+def _went_back(now: Running) -> DeviceProblem:
+    return DeviceProblem(
+        f"the new version did not prove itself, and the device went back to Emery {now.version} "
+        f"in slot {now.slot} by itself",
+        "It works as before. `emery doctor` shows what the new one ended with.",
     )
 
 
