@@ -146,7 +146,7 @@ def _tell_looked(looked: Looked, board: BoardFindings) -> None:
     remedy = ""
     try:
         fit.check_interpreter(looked)
-        fit.check_chip(looked.chip, looked.chip, "")
+        fit.check_known(looked.chip)
     except DeviceProblem as problem:
         remedy = problem.remedy
     version = f"{looked.interpreter} {looked.version_text}".replace("micropython", "MicroPython")

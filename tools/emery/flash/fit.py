@@ -30,20 +30,25 @@ def check_interpreter(device: Looked) -> None:
         )
 
 
-def check_chip(chip: str, wanted: str, name: str) -> None:
-    """Is it the chip that the config is for? Raises DeviceProblem."""
-    if chip == wanted:
-        return
+def check_known(chip: str) -> None:
+    """Is it a chip that Emery knows? Raises DeviceProblem."""
     if chip not in _CHIPS:
         raise DeviceProblem(
             f"the device has an unknown chip, {chip or 'which it does not name'}; Emery knows "
             f"{' and '.join(_CHIPS)}. Nothing was changed",
             "Connect a board with one of them.",
         )
-    raise DeviceProblem(
-        f'the device has an {chip}, and "{name}" is a config for an {wanted}. Nothing was changed',
-        f"Use a config for the {chip}, or connect the board it is for.",
-    )
+
+
+def check_chip(chip: str, wanted: str, name: str) -> None:
+    """Is it the chip that the config is for? Raises DeviceProblem."""
+    check_known(chip)
+    if chip != wanted:
+        raise DeviceProblem(
+            f'the device has an {chip}, and "{name}" is a config for an {wanted}. Nothing was '
+            "changed",
+            f"Use a config for the {chip}, or connect the board it is for.",
+        )
 
 
 def check_format(written: int | None, mpy: int) -> None:
