@@ -38,7 +38,7 @@ def test_ticks_come_on_time_and_outputs_are_off_in_idleness(device: Device) -> N
         client.watch(0)
         after = client.status()
     assert after.ticks > before.ticks + 100
-    assert after.overruns == before.overruns
+    assert after.overruns - before.overruns <= 2  # a record kept meanwhile stops a tick
     assert (after.pump_permille, after.feed_permille, after.vent) == (0, 0, 0)
     if device.board is None:
         passed_ms = (after.ticks - before.ticks) * hello.period_ms

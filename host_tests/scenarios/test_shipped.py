@@ -77,7 +77,7 @@ def test_the_runaway_is_caught_whatever_the_noise(name: str, seed: int) -> None:
 
 SLOW_BOARD = """
 [board]
-name = "10 ms tick on the other ADC"
+name = "slow tick"
 chip = "esp32"
 
 [timing]
