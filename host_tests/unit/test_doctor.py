@@ -14,16 +14,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import typer
 from serial.tools import list_ports
 from typer.testing import CliRunner
 
 from emery import slot, slot_build
+from emery.cli import app
 from emery.device import ports
 from emery.device.ports import Port
 from emery.device.problem import DeviceProblem
 from emery.doctor import board, computer
-from emery.doctor.command import doctor
 from emery.doctor.finding import Finding
 from emery.flash.image import Fingerprint
 from emery.flash.look import Looked, SlotState
@@ -34,9 +33,7 @@ from hal.flash_storage import FlashStorage
 
 
 def ask(*words: str) -> tuple[int, str, str]:
-    alone = typer.Typer()
-    alone.command()(doctor)
-    done = CliRunner().invoke(alone, list(words))
+    done = CliRunner().invoke(app, ["doctor", *words])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     return done.exit_code, done.stdout, done.stderr
 

@@ -52,7 +52,7 @@ class Remote:
         self,
         *commands: Sequence[str],
         limit_s: float,
-        silence_s: float = _SILENCE_S,
+        silence_s: float | None = None,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
         """Run commands of mpremote in one process; what came to stdout.
@@ -70,7 +70,7 @@ class Remote:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
-            lines = self._follow(process, limit_s, silence_s, on_line)
+            lines = self._follow(process, limit_s, silence_s or _SILENCE_S, on_line)
             process.wait()
         if process.returncode:
             raise self._problem(lines)
@@ -121,7 +121,8 @@ class Remote:
 
     def _problem(self, lines: list[tuple[str, str]]) -> DeviceProblem:
         """What mpremote's words mean."""
-        told = "\n".join(line for _, line in lines)
+        # What a script on the device says comes to stdout, mpremote's own words to stderr.
+        told = "\n".join(line for name, line in lines if name == "err")
         if "failed to access" in told:
             return DeviceProblem(
                 f"{self.port} cannot be opened: another program uses it, or it was unplugged",
@@ -133,7 +134,7 @@ class Remote:
                 "If it is new, put MicroPython on it with --base IMAGE. If it is a device that "
                 "treats, end the session first. Else reset it, and try again.",
             )
-        if "SerialException" in told or "OSError: [Errno" in told or "timeout waiting" in told:
+        if "Traceback" in told or "OSError: [Errno" in told or "timeout waiting" in told:
             return DeviceProblem(
                 f"the connection to {self.port} was lost",
                 "Plug the device in again. It starts what it started before; then do it again.",
