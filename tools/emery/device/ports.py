@@ -141,7 +141,7 @@ def again(port: Port) -> Port:
 
 def _named(named: str) -> Port:
     if "://" in named:
-        return Port(named, "", "a board behind the network")
+        return Port(named, "", "as named with --port")
     for port in connected():
         if port.device == named:
             _check_rights(named)
@@ -156,7 +156,7 @@ def _named(named: str) -> Port:
                 else "No board is connected; `emery doctor` tells what this computer sees.",
             )
         _check_rights(named)
-    return Port(named, "", "a port that was named")
+    return Port(named, "", "as named with --port")
 
 
 def _check_rights(device: str) -> None:
