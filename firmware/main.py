@@ -223,7 +223,7 @@ def compose(
         "period_ms": settings.tick_period_ms,
         "journal": journal,
         "mem_free": getattr(gc, "mem_free", lambda: 0),
-        "write_config": lambda blob: write_config(blob, board, journal),
+        "write_config": lambda blob: write_config(blob, board, journal, info),
     }
     link = Link(app, board, Console(), info)
     panel = Panel(app, board, len(settings.zones))
@@ -233,13 +233,14 @@ def compose(
     return MainLoop(board, app, link, panel, record, info)
 
 
-def write_config(blob: bytes, board: RunningBoard, journal: Journal) -> str:
+def write_config(blob: bytes, board: RunningBoard, journal: Journal, info: dict) -> str:
     """Put another config in the place of the one on flash. What was wrong, "" if it is
-    there now; it holds from the next start on."""
+    there now; it holds from the next start on, and tools know it at once."""
     try:
         wiring.decode(blob)
         decode(blob[wiring.LENGTH :])
         slots.replace_file(CONFIG_PATH, _NEW_CONFIG_PATH, blob, board)
+        info["config"] = slots.digest(CONFIG_PATH)
         journal.note(CONFIG_WRITTEN)
     except (wiring.WiringError, SettingsError, StorageRefused) as refused:
         return str(refused)

@@ -1,5 +1,6 @@
 """The main loop: what is refused, who may interrupt, who is fed, and what follows errors."""
 
+import hashlib
 import struct
 import sys
 from collections.abc import Callable
@@ -673,6 +674,9 @@ def test_a_config_can_be_written_in_the_place_of_the_old_one(device: Device) -> 
     assert written(device, other) == ""
     assert device.files.files["/config.bin"] == other
     assert "/config.new" not in device.files.files
+    # A flash of the config before must not be taken for one that changes nothing.
+    assert device.link is not None
+    assert device.link.info["config"] == hashlib.sha256(other).hexdigest()[:16]
 
 
 @pytest.mark.parametrize("how", ["of something else", "damaged wiring", "damaged settings"])
