@@ -103,7 +103,7 @@ class Session:
                 return self._flash_stopped(folder, wish, built)
             except NoAnswer:
                 raise
-            except DeviceProblem:
+            except (DeviceProblem, KeyboardInterrupt):
                 # It starts what it would have started, if it is still there.
                 with suppress(DeviceProblem):
                     self._reset()
