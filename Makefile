@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 # What runs under MicroPython: the firmware, and the model of the world around it.
 DEVICE_CODE := firmware hal $(wildcard $(foreach name,noise plant sensors operator loop replay lane_main,\
 	tools/emery/simulator/$(name).py)) $(wildcard $(foreach name,player tick_rig,\
-	tools/emery/bench/$(name).py))
+	tools/emery/bench/$(name).py)) tools/emery/flash/on_device.py
 # Stubs of MicroPython's modules, for type checking of the device code only.
 # They lie outside the environment's import path, because some of them carry
 # the names of CPython modules.
