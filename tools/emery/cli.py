@@ -12,7 +12,6 @@ quick.
 import json
 import os
 import sys
-from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -24,6 +23,7 @@ from emery.blackbox.command import log_app, replay
 from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
 from emery.flash.command import flash
+from emery.lane import Lane
 from emery.link.command import get, set_value
 from emery.monitor.command import monitor
 from emery.stops.command import stops
@@ -58,14 +58,6 @@ for _name, _command in (
     ("stops", stops),
 ):
     app.command(_name)(_command)
-
-
-class Lane(StrEnum):
-    """The interpreter that runs the firmware."""
-
-    CPYTHON = "cpython"
-    MICROPYTHON = "micropython"
-    WEBASSEMBLY = "webassembly"
 
 
 def main() -> NoReturn:

@@ -1,7 +1,6 @@
 """`emery log pull`, `emery log show` and `emery replay`."""
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from emery import terminal
 from emery.exit_codes import ExitCode
+from emery.lane import Lane
 
 if TYPE_CHECKING:
     from emery.blackbox.log_file import Log
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 log_app = typer.Typer(help="What a device remembers: pull it, and read it.", no_args_is_help=True)
 
 _FIELDS_SHOWN = 12
-
-
-class ReplayLane(StrEnum):
-    """The interpreters that a replay can run on. CPython always runs it."""
-
-    CPYTHON = "cpython"
-    MICROPYTHON = "micropython"
-    WEBASSEMBLY = "webassembly"
 
 
 @log_app.command()
@@ -136,8 +128,8 @@ def replay(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a test.")] = False,
     lane: Annotated[
-        ReplayLane, typer.Option(help="Where it is replayed as well, to the same CRC.")
-    ] = ReplayLane.CPYTHON,
+        Lane, typer.Option(help="Where it is replayed as well, to the same CRC.")
+    ] = Lane.CPYTHON,
 ) -> None:
     """Run the black box of a log through this firmware again, tick by tick.
 
@@ -159,7 +151,7 @@ def replay(
         _tell(outcome.difference, log)
         terminal.write(f"different after {agreed}\n")
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
-    if lane is not ReplayLane.CPYTHON:
+    if lane is not Lane.CPYTHON:
         _on_lane(log, lane, outcome)
     frames = f"{outcome.keyframes} keyframe" + ("s" if outcome.keyframes != 1 else "")
     terminal.write(f"same: {agreed}, {frames} compared\n")
@@ -175,7 +167,7 @@ def replay(
         terminal.write(f"test: {to_test}, with {data_path(to_test).name} beside it\n")
 
 
-def _on_lane(log: "Log", lane: ReplayLane, outcome: "Outcome") -> None:
+def _on_lane(log: "Log", lane: Lane, outcome: "Outcome") -> None:
     """End here if the ticks come out otherwise on the lane, or it cannot be had."""
     from emery.blackbox.replay import replay_on
     from emery.simulator.lanes import LaneFailed, LaneMissing, interpreter

@@ -1,25 +1,18 @@
 """`emery stops`: every way a treatment can stop, on both boards, in one table."""
 
 import json
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emery import terminal
 from emery.exit_codes import ExitCode
+from emery.virtual_board.command import ChipName
 
 if TYPE_CHECKING:
     from emery.stops.ways import Stop
 
 SCHEMA = "emery.stops/1"
-
-
-class ChipName(StrEnum):
-    """The chips there are."""
-
-    RP2040 = "rp2040"
-    ESP32 = "esp32"
 
 
 def stops(
