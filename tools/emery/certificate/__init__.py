@@ -1,0 +1,1 @@
+"""Certificates: settings that were tried on a scatter of plants, and passed."""
