@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from emery.config.document import Document
 from emery.config.name import device_name
 from emery.config.pins import read_wiring
+from emery.config.plant import read_plant
 from emery.config.rows import SETTING_ROWS, Row
 from emery.config.table import Table
 from firmware.settings import Settings
@@ -25,7 +26,8 @@ from hal.wiring import CHIPS, Wiring
 @dataclass(frozen=True, slots=True)
 class Board:
     """What a board file says. `settings` has no zones yet; `stated` names the
-    settings that the file gives itself. `wiring` has no pins unless `has_pins`."""
+    settings that the file gives itself. `wiring` has no pins unless `has_pins`.
+    `plant` has what was measured of this device, in SI by the simulator's names."""
 
     name: str
     chip: str
@@ -33,6 +35,7 @@ class Board:
     has_pins: bool
     settings: Settings
     stated: frozenset[str]
+    plant: dict[str, float]
     document: Document
     tables: dict[str, Table]
 
@@ -55,7 +58,10 @@ def read_board(document: Document, *, pins_required: bool = False) -> Board:
         if table.has(row.key):
             stated.add(row.name)
         setattr(settings, row.name, row_value(table, row, row.default))
-    return Board(name, chip, wiring, has_pins, settings, frozenset(stated), document, tables)
+    plant = read_plant(document)
+    return Board(
+        name, chip, wiring, has_pins, settings, frozenset(stated), plant, document, tables
+    )
 
 
 def row_value(table: Table, row: Row, default: int | None) -> int:

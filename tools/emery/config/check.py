@@ -19,7 +19,7 @@ from firmware.settings import compiled_length
 from hal.wiring import NO_PIN, ROLES
 
 _PROTOCOL_TABLES = {"protocol", "zone"}
-_BOARD_TABLES = {"board", "pins", "wiring"} | {row.table for row in SETTING_ROWS}
+_BOARD_TABLES = {"board", "pins", "wiring", "plant"} | {row.table for row in SETTING_ROWS}
 
 # The tables that decide how hard and how long skin is treated.
 _KEY_TABLES = ("protection", "treatment")

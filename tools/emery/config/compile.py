@@ -1,14 +1,18 @@
 """A board file and a protocol to the one file that a device keeps.
 
-    /config.bin = wiring blob (hal.wiring) + settings blob (firmware.settings)
+    /config.bin = wiring (hal.wiring) + settings (firmware.settings) + sections
 
-Both in one file, so that a device never runs on the settings of one build and
-the pins of another.
+All in one file, so that a device never runs on the settings of one build and
+the pins of another. What was measured of the device's pneumatics travels as a
+section that the device keeps for whoever reads the config back.
 """
 
 from pathlib import Path
 
+from emery.config.board import Board
 from emery.config.load import load_device
+from emery.config.plant import encode_plant
+from firmware import config_file
 from firmware.settings import encode
 from hal import wiring
 
@@ -19,5 +23,10 @@ def compile_board(board_path: Path | str, protocol_path: Path | str) -> bytes:
     Raises one ConfigError with the problems of both files; a board without
     [pins] is one of them.
     """
-    board = load_device(board_path, protocol_path)
-    return wiring.encode(board.wiring) + encode(board.settings)
+    return compiled(load_device(board_path, protocol_path))
+
+
+def compiled(board: Board) -> bytes:
+    """The compiled config of a checked board with the zones of a protocol."""
+    blob = wiring.encode(board.wiring) + encode(board.settings)
+    return config_file.with_section(blob, config_file.PLANT, encode_plant(board.plant))
