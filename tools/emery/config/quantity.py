@@ -193,6 +193,8 @@ def _unit(written: str) -> _Unit | None:
         zero = registry.Quantity(Fraction(0), product).to_root_units()
     except PintError:  # unknown, or degrees of an offset scale in a product
         return None
+    except TypeError:  # a logarithmic scale, whose logarithm NumPy takes of no fraction
+        return None
     dimension = tuple(
         sorted((name, Fraction(power)) for name, power in product.dimensionality.items())
     )
