@@ -129,6 +129,12 @@ class Sensors:
             self._supply_code,
         )
 
+    def output_share(self, channel: str) -> float:
+        """What a voltmeter finds at a gauge: output over supply; for `a` and `b`."""
+        if channel == "a":
+            return float(_ZERO - _PER_PA * (self.offset_a_pa + self.gain_a * self._port_a_pa))
+        return float(_ZERO - _PER_PA * (self.offset_b_pa + self.gain_b * self._port_b_pa))
+
     def _convert(self, a: float, b: float, supply: float) -> list:
         """The counts that the ADC reports for what would be these codes."""
         highest, noise, wide, half, counts, codes = self._adc

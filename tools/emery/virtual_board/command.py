@@ -1,9 +1,14 @@
-"""`emery virtual-board`: a board without hardware in the foreground, until Ctrl-C."""
+"""`emery virtual-board`: a board without hardware in the foreground, until Ctrl-C.
 
+Lines typed into its terminal are deeds of hands (`emery.virtual_board.hands`).
+"""
+
+import os
 import signal
+import sys
 import tempfile
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +18,7 @@ import typer
 from emery.terminal import complain, refuse, write
 
 if TYPE_CHECKING:
+    from emery.virtual_board.hands import Hands
     from emery.virtual_board.world import World
 
 
@@ -65,12 +71,23 @@ def virtual_board(
         bool,
         typer.Option("--tcp", help="Serve a TCP socket instead of a pseudo-terminal."),
     ] = False,
+    hands: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Make a named pipe here: what another program writes into it is typed to "
+            "the hands, too, and their answers are in FILE.out.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Run a board without hardware: MicroPython, flash, pins and a modelled device.
 
-    Prints what to connect to, and stays until Ctrl-C. `mpremote connect` takes it.
+    Prints what to connect to, and stays until Ctrl-C. `mpremote connect` takes it. Lines
+    typed here are a person's hands at the device: type help.
     """
     from emery.virtual_board.board import VirtualBoard
+    from emery.virtual_board.hands import Hands, HandsServer
     from emery.virtual_board.interpreter import InterpreterMissing
 
     chip, world = _world(board, config, scenario)
@@ -94,14 +111,44 @@ def virtual_board(
         kept = f"flash in {folder}" if state is not None else "flash blank, forgotten at the end"
         complain(
             f"virtual {chip}, {'fast' if fast else 'real time'}, {kept}.\n"
-            f"Try: mpremote connect {device.port} repl      Ctrl-C here ends it."
+            f"Try: mpremote connect {device.port} repl      Ctrl-C here ends it.\n"
+            "Hands at the device: type help, or such as: tip cap"
         )
+        person = Hands(world, device.locked)
+        if hands is not None:
+            try:
+                server = HandsServer(hands, person, complain)
+            except FileExistsError:
+                refuse(f"there is a {hands} already: remove it, or name another file")
+            except OSError as problem:
+                refuse(f"no pipe can be made at {hands}: {problem.strerror or problem}")
+            stack.callback(server.close)
+        _listen(person)
         told = 0
         while not stop.wait(0.2):
             device.check()
             for why in device.resets[told:]:
                 complain(f"{device.now_us / 1e6:.3f} s: {why}")
             told = len(device.resets)
+
+
+def _listen(hands: "Hands") -> None:
+    """Take deeds from this terminal, for as long as it gives any."""
+    # In the background a program that reads its terminal would be stopped.
+    with suppress(AttributeError, ValueError):
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+
+    def listen() -> None:
+        with suppress(OSError, ValueError):
+            for line in sys.stdin:
+                answer = hands.told(line)
+                if answer:
+                    complain(answer)
+
+    with suppress(OSError, ValueError, AttributeError):
+        if os.isatty(sys.stdin.fileno()) and os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+            return
+    threading.Thread(target=listen, name="hands' terminal", daemon=True).start()
 
 
 def _world(

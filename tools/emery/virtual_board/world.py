@@ -250,6 +250,11 @@ class World:
         """Vacuum at the skin now, Pa."""
         return self.plant.skin_pa
 
+    @property
+    def now_us(self) -> int:
+        """The chip's time."""
+        return self._mcu.now_us
+
     def inject(self, name: str) -> None:
         """Turn one of WORLD_FAULTS on. ValueError for any other name."""
         self._check(name)
