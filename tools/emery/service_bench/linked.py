@@ -11,7 +11,7 @@ from emery.blackbox.box import Box, BoxError
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client, Refused
 from emery.link.said import Hello, fault_name, reason_words, state_name
-from emery.service_bench.bench import TAIL_MS, LET_GO, Bench, Step, recorded
+from emery.service_bench.bench import LET_GO, TAIL_MS, Bench, Step, recorded
 from emery.service_bench.recording import Record, Recording
 from firmware import faults, limits, treatment
 

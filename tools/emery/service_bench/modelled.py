@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from emery.device.problem import DeviceProblem
 from emery.link.said import fault_name
-from emery.service_bench.bench import TAIL_MS, LET_GO, Bench, Step, recorded
-from emery.service_bench.recording import LEAD_MS, Record, Recording
+from emery.service_bench.bench import LET_GO, TAIL_MS, Bench, Step, recorded
+from emery.service_bench.recording import RUN_IN_MS, Record, Recording
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
@@ -75,10 +75,10 @@ class ModelledBench(Bench):
         """See Bench.run."""
         self._check(steps)
         self._refuse_fault()
-        self.rest(LEAD_MS + 2 * _POLL_MS)
+        self.rest(RUN_IN_MS + 2 * _POLL_MS)
         self._kept = []
         try:
-            self.rest(LEAD_MS)
+            self.rest(RUN_IN_MS)
             for step in [*steps, LET_GO]:
                 if not self.app.post(step.command, step.percent):
                     raise ValueError("the mailbox is full")

@@ -11,7 +11,7 @@ from firmware.settings import Settings
 from hal.contract import VENT_CLOSED
 
 # What a run begins with, so that the zero of the sensors is seen in it.
-LEAD_MS = 100
+RUN_IN_MS = 100
 _SUPPLY_TICKS = 21  # over which the noise of the supply's count is averaged
 
 Record = tuple[int, ...]
@@ -47,7 +47,7 @@ class Recording:
         first output was asked for."""
         begin_ms = records[begin][0]
         first = begin
-        while first > 0 and begin_ms - records[first - 1][0] <= LEAD_MS:
+        while first > 0 and begin_ms - records[first - 1][0] <= RUN_IN_MS:
             first -= 1
         rows = records[first:]
         column = list(zip(*rows, strict=True))
