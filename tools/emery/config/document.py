@@ -97,6 +97,12 @@ class Document(Table):
             raise ConfigError(sorted(self._problems, key=lambda item: (item.line, item.column)))
 
 
+def file_text(path: Path) -> str:
+    """The text of a file that is to be edited; ConfigError if there is none. Its line
+    ends are kept as they are."""
+    return _decoded(_file_bytes(path, str(path)), str(path))
+
+
 def _file_bytes(path: Path, file: str) -> bytes:
     try:
         mode = path.stat().st_mode

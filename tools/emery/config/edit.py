@@ -1,0 +1,149 @@
+"""Values of a board file changed in place: comments, order and layout stay.
+
+    backup = set_values("clinic_2.toml", {"regulator.hold_low": "30 %"})
+
+The file as it would be is checked before anything is written, so that no tool
+leaves a file behind that a person then has to mend. It is replaced in one step,
+and the file as it was stays beside it as a backup.
+"""
+
+import difflib
+import os
+import shutil
+from collections.abc import Mapping, MutableMapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import tomlkit
+from tomlkit.items import Table
+
+from emery.config.document import Document, file_text
+from emery.config.load import finished_board
+from emery.config.pins import FACT_ROWS
+from emery.config.places import Places
+from emery.config.plant import PLANT_ROWS
+from emery.config.problem import COLUMNS, ConfigError, Problem, listed
+from emery.config.rows import SETTING_ROWS
+from emery.config.write import comment, text_value, with_remark
+from hal.wiring import ROLES
+
+
+def board_keys() -> dict[str, str]:
+    """Every key that a board file may have, such as "protection.hard_limit", with its
+    purpose, in the order of a board file."""
+    return {
+        "board.name": "the device's name",
+        "board.chip": "the chip it is built with",
+        **{f"pins.{role}": purpose for role, _, _, purpose in ROLES},
+        **{f"wiring.{fact.key}": fact.purpose for fact in FACT_ROWS},
+        **{f"{row.table}.{row.key}": row.purpose for row in SETTING_ROWS},
+        **{f"plant.{row.key}": row.purpose for row in PLANT_ROWS},
+    }
+
+
+def set_values(path: Path | str, values: Mapping[str, str]) -> Path:
+    """Set keys of a board file to texts such as "30 %", and return the backup.
+
+    A key that the file does not have goes into its table with its purpose as a
+    comment. Raises ConfigError, and writes nothing, if a key is unknown or the file
+    would not be in order afterwards.
+    """
+    path = Path(path)
+    content = with_values(file_text(path), values, str(path))
+    finished_board(Document.from_bytes(content.encode(), str(path)))
+    return replace_file(path, content)
+
+
+def with_values(text: str, values: Mapping[str, str], file: str) -> str:
+    """The text of a board file with other values; ConfigError for an unknown key."""
+    purposes = board_keys()
+    unknown = [key for key in values if key not in purposes]
+    if unknown:
+        raise ConfigError([_unknown(file, key, list(purposes)) for key in unknown])
+    document = tomlkit.parse(text)
+    new: dict[str, str] = {}
+    for key, value in values.items():
+        table_name, _, name = key.partition(".")
+        table = document.get(table_name)
+        if not isinstance(table, MutableMapping):
+            new[key] = value  # `set_values` refuses what then does not fit
+        elif name in table or not _has_header(table):
+            table[name] = value
+        else:
+            new[key] = value
+    content = tomlkit.dumps(document)
+    for key, value in new.items():
+        content = _with_line(content, key, value, purposes[key])
+    return content
+
+
+def replace_file(path: Path, content: str) -> Path:
+    """Put `content` in a file's place in one step; the backup of what was there.
+
+    Raises ConfigError, with the file as it was, if that is not possible.
+    """
+    # Through a link, the file it points to is meant.
+    target = path.resolve()
+    backup = _free_name(target)
+    new = target.with_name(f".{target.name}.new")
+    try:
+        shutil.copy2(target, backup)
+        try:
+            with new.open("wb") as stream:
+                stream.write(content.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+            shutil.copymode(target, new)
+            new.replace(target)
+        except OSError:
+            new.unlink(missing_ok=True)
+            backup.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        what = f"cannot be written ({error.strerror or error})"
+        remedy = "Give yourself permission to write there, or copy the file elsewhere."
+        problem = Problem(str(path), 0, 0, "", what, "a file that may be written", remedy)
+        raise ConfigError([problem]) from None
+    return backup
+
+
+def _free_name(path: Path) -> Path:
+    """Where the backup goes: beside the file, by the time, never over another one."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    number = 0
+    while True:
+        extra = f"-{number}" if number else ""
+        backup = path.with_name(f"{path.name}.{stamp}{extra}.bak")
+        if not backup.exists():
+            return backup
+        number += 1
+
+
+def _has_header(table: object) -> bool:
+    """Whether a table is written as [name], so that a line can go under it."""
+    return isinstance(table, Table) and not table.is_super_table()
+
+
+def _with_line(text: str, key: str, value: str, purpose: str) -> str:
+    """`text` with a new key at the end of its table, above the comments that lead to
+    the next one; in a new table at the end of the file if there is none yet."""
+    table_name, _, name = key.partition(".")
+    end = "\r\n" if "\r\n" in text else "\n"
+    line = f"{name} = {text_value(value)}"
+    remarked = with_remark(line, purpose)
+    added = [remarked] if len(remarked) <= COLUMNS else [*comment(purpose), line]
+    lines = text.rstrip().split(end)
+    place = Places(text).root.members.get(table_name)
+    if place is None:
+        lines += ["", f"[{table_name}]", *added]
+    else:
+        below = max([place.line, *(member.value_line for member in place.members.values())])
+        lines[below:below] = added
+    return end.join([*lines, ""])
+
+
+def _unknown(file: str, key: str, known: list[str]) -> Problem:
+    near = difflib.get_close_matches(key, known, 3)
+    remedy = f"Did you mean {listed(near)}?" if near else "See `emery config docs`."
+    return Problem(file, 0, 0, key, "is no key of a board file", "a key of a board file", remedy)
+
