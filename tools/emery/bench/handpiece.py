@@ -286,10 +286,17 @@ def measure(seed: int, progress: Progress) -> dict[str, Figure]:
     }
 
 
-def run_lift(parameters: dict[str, float], level: int, flow: int, seed: int) -> tuple[int, float]:
+def run_lift(
+    parameters: dict[str, float],
+    level: int,
+    flow: int,
+    seed: int,
+    settings: Settings | None = None,
+) -> tuple[int, float]:
     """Ms from the true lift until the command shuts the crystals, and the
-    crystals in mg that still come out at the open tip."""
-    rig = Rig(settings_for("rp2040"), seed)
+    crystals in mg that still come out at the open tip; with the default settings
+    unless others are given."""
+    rig = Rig(settings or settings_for("rp2040"), seed)
     plant = Plant(parameters, Noise(seed + 1), _TICK_S)
     set_pa = limits.LEVEL_VACUUM_PA[level - 1]
     plant.tip = TIP_ON_SKIN

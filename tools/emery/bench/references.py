@@ -111,11 +111,17 @@ class FixedDuty:
 
 @cache
 def holding_permille(set_pa: int) -> int:
-    """The drive that holds a vacuum on the nominal plant, by bisection."""
+    """The drive that holds a vacuum on the nominal plant."""
+    return drive_that_holds({}, set_pa)
+
+
+def drive_that_holds(parameters: dict[str, float], set_pa: int) -> int:
+    """The drive that holds a vacuum on sealed skin, by bisection; full drive if
+    that does not reach it."""
     low, high = 0, FULL_PERMILLE
     while high - low > 1:
         middle = (low + high) // 2
-        if full_drive({}, _HOLD_S, 0.02, middle)[-1] < set_pa:
+        if full_drive(parameters, _HOLD_S, 0.02, middle)[-1] < set_pa:
             low = middle
         else:
             high = middle

@@ -110,6 +110,26 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """The true vacuums at the skin of one case, one a tick, and the peak of the
+    contact, the lift and the re-contact."""
+
+    tick_s: float
+    trace: list[float]
+    peaks: list[float]
+
+    @property
+    def contact(self) -> list[float]:
+        """The vacuums of the first contact."""
+        return self.trace[: round(CONTACT_S / self.tick_s)]
+
+    @property
+    def recontact(self) -> list[float]:
+        """The vacuums of the contact after the lift."""
+        return self.trace[-round(RECONTACT_S / self.tick_s) :]
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What one controller did in one case; pressures in Pa, times in s."""
 
@@ -204,6 +224,17 @@ def run_case(
     feed_permille: int = 0,
 ) -> Figures:
     """One controller in one case; `leak` is what the seal's leak wanders by."""
+    return judged(course(controller, parameters, set_pa, leak, feed_permille), set_pa)
+
+
+def course(
+    controller: Controller,
+    parameters: dict[str, float],
+    set_pa: int,
+    leak: Noise | Silence | None = None,
+    feed_permille: int = 0,
+) -> Course:
+    """What the vacuum does with this controller."""
     tick_s = controller.tick_ms * 0.001
     plant = Plant(parameters, leak or Silence(), tick_s)
     trace: list[float] = []
@@ -221,26 +252,33 @@ def run_case(
             if plant.skin_peak_pa > peak:
                 peak = plant.skin_peak_pa
         peaks[part] = peak
-    first = trace[: round(CONTACT_S / tick_s)]
-    last = first[-round(STEADY_S / tick_s):]
+    return Course(tick_s, trace, peaks)
+
+
+def judged(found: Course, set_pa: int) -> Figures:
+    """The figures of a course."""
+    first = found.contact
+    last = first[-round(STEADY_S / found.tick_s) :]
     return Figures(
-        settle_s=settle_s(first, set_pa, tick_s),
-        overshoot_pa=peaks[0] - set_pa,
+        settle_s=settle_s(first, set_pa, found.tick_s),
+        overshoot_pa=found.peaks[0] - set_pa,
         steady_error_pa=abs(math.fsum(last) / len(last) - set_pa),
         ripple_pa=max(last) - min(last),
-        recontact_pa=peaks[2] - set_pa,
+        recontact_pa=found.peaks[2] - set_pa,
     )
 
 
-def settle_s(trace: list[float], set_pa: float, tick_s: float) -> float:
+def settle_s(
+    trace: list[float], set_pa: float, tick_s: float, band_pa: float = BAND_PA
+) -> float:
     """The last time outside the band, between samples by a straight line; the
     length of the trace if it ends outside."""
     for place in range(len(trace) - 1, -1, -1):
-        beyond = abs(trace[place] - set_pa) - BAND_PA
+        beyond = abs(trace[place] - set_pa) - band_pa
         if beyond > 0.0:
             if place == len(trace) - 1:
                 return len(trace) * tick_s
-            inside = BAND_PA - abs(trace[place + 1] - set_pa)
+            inside = band_pa - abs(trace[place + 1] - set_pa)
             return (place + 1 + beyond / (beyond + inside)) * tick_s
     return 0.0
 
@@ -251,12 +289,19 @@ def cases(
     varied: Sequence[Varied] = VARIED,
 ) -> list[Case]:
     """All cases of a seed that the plant can reach."""
+    return cases_on(plants(seed, varied), sets_pa)
+
+
+def cases_on(
+    drawn: Sequence[dict[str, float]], sets_pa: Sequence[int] = SET_VACUUMS_PA
+) -> list[Case]:
+    """All cases of these plants that the plant can reach."""
     found = []
-    for number, parameters in enumerate(plants(seed, varied)):
-        course = references.full_drive(parameters, CONTACT_S, _BOUND_STEP_S)
+    for number, parameters in enumerate(drawn):
+        full = references.full_drive(parameters, CONTACT_S, _BOUND_STEP_S)
         for place, set_pa in enumerate(sets_pa):
-            if course[-1] >= set_pa + REACH_MARGIN_PA:
-                bound_s = references.entry_s(course, set_pa - BAND_PA, _BOUND_STEP_S)
+            if full[-1] >= set_pa + REACH_MARGIN_PA:
+                bound_s = references.entry_s(full, set_pa - BAND_PA, _BOUND_STEP_S)
                 found.append(Case(number * len(sets_pa) + place, parameters, set_pa, bound_s))
     return found
 
