@@ -17,7 +17,7 @@ from binascii import b2a_base64
 
 from micropython import const
 
-from firmware import settings, storage
+from firmware import config_file, settings, storage
 from firmware.app import App
 from firmware.line import AT, NEW_LINE, RETURN, Line, is_whole
 from firmware.treatment import BOOT, SERVICE
@@ -35,6 +35,8 @@ _WATCH_LEAST_MS = const(100)
 _WATCH_MOST_MS = const(10_000)
 _SEQUENCE_MOST = const(999)
 _ARGUMENT_MOST = const(255)
+# What changes the config, and the number of words that follow it.
+_CHANGES = (("set", 2), ("put", 2), ("commit", 5))
 _HASH = const(35)
 _PERCENT = const(37)
 _SPACE = const(32)
@@ -51,6 +53,7 @@ _STATUS_NUMBERS = const(30)
 # Only a type checker has to be told.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from firmware.config_change import ConfigChange
     from hal.console import Console
 
 
@@ -70,6 +73,7 @@ class Link:
         self._watch_ms = 0
         self._told_ms = 0
         self._box = bytearray()
+        self._change: "ConfigChange | None" = None
         self.dropped = 0  # lines that were none, or could not be told
 
     def say(self, text: str) -> None:
@@ -157,8 +161,8 @@ class Link:
             return self._do(words)
         if verb == "get" and len(words) == 1:
             return self._get(words[0])
-        if verb == "set" and len(words) == 2:
-            return self._set(words[0], words[1])
+        if (verb, len(words)) in _CHANGES:
+            return self._change_config(verb, words)
         if verb == "blob" and len(words) == 2:
             return self._blob(words[0], words[1])
         return "no unknown request, or other arguments are due"
@@ -171,13 +175,13 @@ class Link:
         return (
             "emery={} version={} board={} chip={} slot={} trial={} state={} service={}"
             " image={} config={} boots={} unmarked={} cause={} barrier={} period={} mpy={}"
-            " micropython={}"
+            " micropython={} id={} certificate={}"
         ).format(
             PROTOCOL, info["version"], info["board"].replace(" ", "_"), info["chip"],
             info["slot"] or "-", info["trial"], self._state(), self._board.in_service,
             info["image"], info["config"], record.boots, record.unmarked,
             info["reset_cause"], info["barrier"], info["period_ms"], info["mpy"],
-            info["micropython"],
+            info["micropython"], self._board.device_id, info["certificate"],
         )
 
     def _state(self) -> int:
@@ -260,41 +264,28 @@ class Link:
         row = _row(name)
         if row is None:
             return "no unknown setting"
-        blob = self._info["config_blob"]
-        compiled = blob[self._settings_at() :]
+        compiled = config_file.settings_of(self._info["config_blob"])
         return "ok {}={}".format(name, getattr(settings.decode(compiled), name))
 
-    def _settings_at(self) -> int:
-        """Where in the config the settings begin; they are its end."""
-        info = self._info
-        return len(info["config_blob"]) - settings.compiled_length(info["zones"])
-
-    def _set(self, name: str, word: str) -> str:
-        """Another value, on flash from now on and in force from the next start."""
+    def _change_config(self, verb: str, words: list) -> str:
+        """Another config, or a piece of one, in force from the next start."""
         if self._state() != SERVICE or not self._board.is_safe():
             return "no settings are changed in SERVICE only, with all outputs off"
-        row = _row(name)
-        value = _number(word)
-        if row is None:
-            return "no unknown setting"
-        if value is None:
+        change = self._change
+        if change is None:
+            # Only now, since it takes memory.
+            from firmware.config_change import ConfigChange
+
+            change = self._change = ConfigChange(self._board, self._info)
+        if verb == "commit":
+            return change.commit(words)
+        number = _number(words[verb == "set"])
+        if number is None:
             return "no a whole number is expected"
-        problem = settings.range_problem(row, value)
-        if problem:
-            return "no " + problem
-        blob = self._info["config_blob"]
-        at = self._settings_at()
-        changed = settings.decode(blob[at:])
-        was = getattr(changed, name)
-        setattr(changed, name, value)
-        for field, problem in settings.broken_rules(changed):
-            return "no {} {}".format(field, problem)
-        blob = blob[:at] + settings.encode(changed)
-        problem = self._info["write_config"](blob)
-        if problem:
-            return "no " + problem
-        self._info["config_blob"] = blob
-        return "ok {}={} was={}".format(name, value, was)
+        if verb == "put":
+            return "no an offset is expected" if number < 0 else change.put(number, words[1])
+        row = _row(words[0])
+        return "no unknown setting" if row is None else change.set(row, number)
 
     def _blob(self, what: str, word: str) -> str:
         offset = _number(word)
@@ -303,6 +294,12 @@ class Link:
         blob: bytes | bytearray
         if what == "config":
             blob = self._info["config_blob"]
+        elif what == "certificate":
+            blob = config_file.section(self._info["config_blob"], config_file.CERTIFICATE)
+        elif what == "ledger":
+            from firmware import config_ledger
+
+            blob = config_ledger.entries(self._board.ledger_storage)
         elif what == "boot":
             blob = self._info["boot"].encode()
         elif what == "crash":

@@ -20,16 +20,24 @@ it prevents, and on the RP2040 ticks go on in its midst.
 
 import gc
 import sys
+from binascii import unhexlify
 
 from micropython import const, kbd_intr
 
-from firmware import faults, import_order, slots  # noqa: F401 - the order of all others
+from firmware import (
+    certificate,
+    config_file,
+    faults,
+    import_order,  # noqa: F401 - the order of all others
+    slots,
+)
 from firmware.app import App
 from firmware.boot_record import BootRecord
+from firmware.core_mark import CORE_MARK
 from firmware.journal import CONFIG_WRITTEN, CRASH, START, Journal
 from firmware.link import Link
 from firmware.panel import Panel
-from firmware.settings import SettingsError, decode
+from firmware.settings import Settings, SettingsError, decode
 from firmware.treatment import BOOT, PROOF, SELF_TEST, TREATING
 from hal import wiring
 from hal.console import Console
@@ -45,7 +53,6 @@ if TYPE_CHECKING:
 _SLOT = slots.running(__file__)
 CONFIG_PATH = slots.folder(_SLOT) + "/config.bin"
 _NEW_CONFIG_PATH = slots.folder(_SLOT) + "/config.new"
-_CONFIG_LONGEST = const(4_096)
 
 # Four erases of a worn flash at 400 ms each (W25Q16JV data sheet), and some. [E]
 WATCHDOG_MS = const(4_000)
@@ -63,6 +70,14 @@ _STOP_KEY = const(3)
 _NO_KEY = const(-1)
 
 _REFUSED_TICK_MS = const(10)  # of a board whose settings were refused; it gets no tick
+
+# Why a certificate is none for this device, by what `certificate.standing` says.
+_NO_CERTIFICATE = {
+    certificate.MISSING: "there is none",
+    certificate.OTHER_VERSION: "it is of another form than this firmware reads",
+    certificate.OTHER_SETTINGS: "settings were changed after it was made",
+    certificate.OTHER_CORE: "it was made for another version of this firmware",
+}
 
 # What `prove_barriers` found, by its number.
 _BARRIERS = (
@@ -86,7 +101,8 @@ def run(keeper: "Timer | None" = None) -> bool:
     try:
         wired = wiring.decode(blob)
         try:
-            settings = decode(blob[wiring.LENGTH :])
+            settings = decode(config_file.settings_of(blob))
+            config_file.check_sections(blob)
             tick_ms = settings.tick_period_ms
             adc_reference_mv = settings.adc_reference_mv
         except SettingsError as refused:
@@ -135,7 +151,7 @@ def say(text: str) -> None:
 def _read_config() -> bytes:
     try:
         with open(CONFIG_PATH, "rb") as file:
-            blob = file.read(_CONFIG_LONGEST)
+            blob = file.read(config_file.CONFIG_LONGEST + 1)
     except OSError as error:
         say("{} cannot be read ({}). Put one on: emery flash CONFIG".format(CONFIG_PATH, error))
         return b""
@@ -195,14 +211,18 @@ def compose(
     if record.needs_service:
         board.in_service = 1
         say("SERVICE, since the last starts went badly. " + record.crash)
-    app = App(board, blob[wiring.LENGTH :], board.in_service)
-    settings = decode(blob[wiring.LENGTH :])
+    compiled = config_file.settings_of(blob)
+    settings = decode(compiled)
+    standing = _look_at_certificate(blob, settings, wired.chip)
+    app = App(board, compiled, board.in_service)
     barrier = BARRIERS_FINE
     if not board.in_service:
         barrier = board.prove_barriers()
         if barrier != BARRIERS_FINE:
             app.readings.main_fault = faults.PROTECTION_FAILED
             say("no treatment: " + _BARRIERS[barrier])
+    digest = slots.digest_of(blob)
+    _note_config(board, record.boots, digest)
     journal = Journal(board.journal_storage, app, record.boots)
     journal.note(START, board.reset_cause)
     info: dict = {
@@ -210,7 +230,8 @@ def compose(
         "slot": _SLOT,
         "trial": 1 if slots.on_trial(_SLOT) else 0,
         "image": slots.digest(slots.folder(_SLOT) + "/manifest.json"),
-        "config": slots.digest(CONFIG_PATH),
+        "config": digest,
+        "certificate": standing,
         "mpy": getattr(sys.implementation, "_mpy", 0) & 0xFFFF,
         "micropython": ".".join([str(part) for part in sys.implementation.version[:3]]),
         "board": wired.board_name,
@@ -233,19 +254,52 @@ def compose(
     return MainLoop(board, app, link, panel, record, info)
 
 
+def _look_at_certificate(blob: bytes, settings: Settings, chip: int) -> str:
+    """What `certificate.standing` says of a config's certificate, told to people too."""
+    payload = config_file.section(blob, config_file.CERTIFICATE)
+    standing = certificate.standing(payload, settings, chip, CORE_MARK)
+    if standing == certificate.VALID:
+        plants, peak_pa, settle_ms = certificate.figures(payload)
+        say("certificate: {} plants, at most {}.{} kPa, settled within {}.{:02d} s".format(
+            plants, peak_pa // 1000, peak_pa % 1000 // 100, settle_ms // 1000,
+            settle_ms % 1000 // 10))
+    else:
+        say("no valid certificate: {}".format(_NO_CERTIFICATE[standing]))
+    return standing
+
+
+def _note_config(board: RunningBoard, boots: int, digest: str) -> None:
+    """Have the device's ledger know the config that this start found, whoever wrote it."""
+    try:
+        newest = board.ledger_storage.load()[: len(digest) // 2]
+    except OSError:
+        newest = b""
+    if newest != unhexlify(digest):
+        # Only now, since it takes memory.
+        from firmware import config_ledger
+
+        config_ledger.append(
+            board.ledger_storage, boots, 0, digest, config_ledger.BY_ITSELF, config_ledger.SEEN
+        )
+
+
 def write_config(blob: bytes, board: RunningBoard, journal: Journal, info: dict) -> str:
     """Put another config in the place of the one on flash. What was wrong, "" if it is
     there now; it holds from the next start on, and tools know it at once."""
     try:
-        wiring.decode(blob)
-        decode(blob[wiring.LENGTH :])
+        config_file.check(blob)
         slots.replace_file(CONFIG_PATH, _NEW_CONFIG_PATH, blob, board)
-        info["config"] = slots.digest(CONFIG_PATH)
         journal.note(CONFIG_WRITTEN)
     except (wiring.WiringError, SettingsError, StorageRefused) as refused:
         return str(refused)
     except OSError as error:
         return "it cannot be written ({})".format(error)
+    info["config_blob"] = blob
+    info["config"] = slots.digest_of(blob)
+    info["certificate"] = certificate.standing(
+        config_file.section(blob, config_file.CERTIFICATE),
+        decode(config_file.settings_of(blob)), wiring.decode(blob).chip, CORE_MARK,
+    )
     return ""
 
 

@@ -40,9 +40,14 @@ def digest(path: str) -> str:
     """The first 16 digits of a file's SHA-256, by which tools know it; "" without it."""
     try:
         with open(path, "rb") as file:
-            return hexlify(hashlib.sha256(file.read()).digest()).decode()[:16]
+            return digest_of(file.read())
     except OSError:
         return ""
+
+
+def digest_of(content: bytes) -> str:
+    """The same of what a file holds."""
+    return hexlify(hashlib.sha256(content).digest()).decode()[:16]
 
 
 def on_trial(slot: str) -> bool:

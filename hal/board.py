@@ -14,9 +14,10 @@ toggles: `drive` with a lease keeps it toggling, anything else lets it fall.
 Time: `now_ms` goes on through a commit; `dt_ms` does not count it.
 """
 
+from binascii import hexlify
 from time import sleep_ms, sleep_us, ticks_add, ticks_diff, ticks_ms
 
-from machine import PWM, WDT, Pin, reset
+from machine import PWM, WDT, Pin, reset, unique_id
 from micropython import const
 
 from hal.contract import (
@@ -180,6 +181,8 @@ class PinBoard(RunningBoard):
         self.storage = FlashStorage(STATE_FOLDER, "pass_record", self)
         self.boot_storage = FlashStorage(STATE_FOLDER, "boot_record", self)
         self.journal_storage = FlashStorage(STATE_FOLDER, "journal", self)
+        self.ledger_storage = FlashStorage(STATE_FOLDER, "ledger", self)
+        self.device_id = hexlify(unique_id()).decode()
         self._mark = FlashStorage(STATE_FOLDER, "restart", self)
         self.lost_marks = 0  # marks of a restart that could not be read or kept
         mark = self._take_mark()

@@ -243,6 +243,8 @@ class RunningBoard(Board):
 
     boot_storage: Storage
     journal_storage: Storage
+    ledger_storage: Storage
+    device_id: str  # the chip's own number, in hex
     in_service: int  # 1 if this start is to be SERVICE: asked for, or END held
     reset_cause: int  # one RESET_
     ticks: int  # ticks so far, wrapping; one that failed does not count

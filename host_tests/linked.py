@@ -5,7 +5,6 @@ is a `Transport` of the client, and a read of it that finds nothing lets one tur
 main loop pass. A perfect hand gives the vacuum, as on the bench.
 """
 
-import hashlib
 import os
 import threading
 import tty
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from firmware import main, treatment
+from firmware import main, slots, treatment
 from firmware.app import App
 from firmware.boot_record import BootRecord
 from firmware.controller import Controller
@@ -85,7 +84,8 @@ class HandMock(RunningMock):
             super().__init__(settings=settings)
         else:
             super().__init__(
-                before.storage, before.boot_storage, before.journal_storage, settings
+                before.storage, before.boot_storage, before.journal_storage,
+                before.ledger_storage, settings,
             )
         self.settings = settings
         self.on_skin = False
@@ -146,10 +146,7 @@ class LinkedDevice:
             )  # fmt: skip
         # What lies in files on a board.
         info = self.loop._info
-        info.update(
-            version="0.9", slot="a", image="a" * 16,
-            config=hashlib.sha256(self.blob).hexdigest()[:16],
-        )  # fmt: skip
+        info.update(version="0.9", slot="a", image="a" * 16)
         info["write_config"] = self._write_config
         self.app: App = self.loop._app
         self.link: Link = self.loop._link
@@ -158,8 +155,12 @@ class LinkedDevice:
         self.board.start(self.app.tick)
 
     def _write_config(self, blob: bytes) -> str:
-        self.blob = blob
-        return ""
+        """What `firmware.main` does, without a file."""
+        with patch.object(slots, "replace_file", self._replace_file):
+            return main.write_config(blob, self.board, self.journal, self.loop._info)
+
+    def _replace_file(self, path: str, new_path: str, content: bytes, board: object) -> None:
+        self.blob = content
 
     @property
     def controller(self) -> Controller:

@@ -35,6 +35,7 @@ class RunningMock(MockBoard, RunningBoard):
 
     boot_storage: MockStorage
     journal_storage: MockStorage
+    ledger_storage: MockStorage
     tick_error: BaseException | None
 
     def __init__(
@@ -42,12 +43,15 @@ class RunningMock(MockBoard, RunningBoard):
         storage: MockStorage | None = None,
         boot_storage: MockStorage | None = None,
         journal_storage: MockStorage | None = None,
+        ledger_storage: MockStorage | None = None,
         settings: Settings | None = None,
     ) -> None:
         super().__init__(storage or MockStorage())
         self.boot_storage = boot_storage or MockStorage()
         self.journal_storage = journal_storage or MockStorage()
-        self.boot_storage.board = self.journal_storage.board = self
+        self.ledger_storage = ledger_storage or MockStorage()
+        self.boot_storage.board = self.journal_storage.board = self.ledger_storage.board = self
+        self.device_id = "e660583883000001"
         self.in_service = 0
         self.reset_cause = RESET_POWER_ON
         self.ticks = 0

@@ -22,6 +22,7 @@ from emery.config.load import load_board
 from emery.stops.ways import BOARDS
 from emery.virtual_board.board import VirtualBoard
 from emery.virtual_board.world import World
+from firmware.config_file import settings_of
 from firmware.settings import decode
 from hal import wiring
 
@@ -91,7 +92,7 @@ def device(
     chip = request.param
     config = CONFIGS / f"{BOARDS[chip]}.toml"
     compiled = compile_board(config, CONFIGS / "protocols" / "face.toml")
-    world = World(wiring.decode(compiled), settings=decode(compiled[wiring.LENGTH :]))
+    world = World(wiring.decode(compiled), settings=decode(settings_of(compiled)))
     folder = tmp_path_factory.mktemp(chip)
     with VirtualBoard(chip, folder, world=world, fast=True) as board:
         found = Device(chip, config, board.port, board)

@@ -109,6 +109,7 @@ for name, value in (
     ("mem32", {0x40058000: 0, 0x40058008: 0}),
     ("PWRON_RESET", 1), ("HARD_RESET", 2), ("WDT_RESET", 3), ("SOFT_RESET", 5),
     ("reset", lambda: None), ("reset_cause", lambda: 1), ("freq", lambda hz: None),
+    ("unique_id", lambda: b"\x00"),
 ):  # fmt: skip
     setattr(machine, name, value)
 rp2 = Module()
@@ -124,6 +125,7 @@ sys.modules["machine"] = machine  # type: ignore[assignment]
 sys.modules["rp2"] = rp2  # type: ignore[assignment]
 
 from firmware.app import App  # noqa: E402
+from firmware.config_file import settings_of  # noqa: E402
 from hal import wiring  # noqa: E402
 from hal.contract import LEASE_MS, Outputs, Readings  # noqa: E402
 from hal.esp32 import Esp32Board  # noqa: E402
@@ -181,7 +183,7 @@ def steps(config: str):  # type: ignore[no-untyped-def]
     wrong: list[str] = []
     for make, compiled in ((Rp2040Board, blob[:half]), (Esp32Board, blob[half:])):
         board = make(wiring.decode(compiled), 5)
-        app = App(board, compiled[wiring.LENGTH :])
+        app = App(board, settings_of(compiled))
         board._tick = app.tick  # type: ignore[assignment]
         board._is_ticking = True
         done = Steps(board, app)

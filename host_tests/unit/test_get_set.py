@@ -15,6 +15,7 @@ from emery.link import command
 from emery.link.change import ChangeError, check_together, find, named, parsed
 from emery.link.client import Client
 from emery.link.said import Hello
+from firmware.config_file import settings_of
 from firmware.settings import Settings, decode
 from hal import wiring
 from host_tests.bench import bench_settings
@@ -47,7 +48,7 @@ def run(*words: str) -> tuple[int, str, str]:
 
 
 def on_flash(device: LinkedDevice) -> Settings:
-    return decode(device.blob[wiring.LENGTH :])
+    return decode(settings_of(device.blob))
 
 
 @pytest.mark.parametrize("row", SETTING_ROWS, ids=lambda row: row.name)

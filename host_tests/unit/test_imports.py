@@ -35,7 +35,10 @@ PLAIN_MODULES = FIRMWARE_MODULES | {"gc", "json", "math", "sys"}
 # chooses the board; `slots` handles files; `root` lies outside the slots, where
 # nothing of them may be relied on but the way in.
 COMPOSITION = {
-    "firmware/link.py": {"hal.wiring"},
+    "firmware/certificate.py": {"hashlib"},
+    "firmware/config_change.py": {"hal.wiring"},
+    "firmware/config_file.py": {"hal.wiring"},
+    "firmware/link.py": set(),
     "firmware/main.py": {
         *("gc", "io", "sys"),
         *("hal.console", "hal.esp32", "hal.rp2040", "hal.wiring"),

@@ -8,6 +8,7 @@ import pytest
 
 from emery.slot import ROOT
 from firmware import faults, journal
+from firmware.config_file import settings_of
 from firmware.journal import Journal
 from firmware.line import fletcher16
 from firmware.settings import SETTINGS, decode, encode
@@ -290,7 +291,7 @@ def test_a_setting_is_written_and_holds_from_the_next_start(in_service: LinkedDe
     device = in_service
     assert asked(device, "set pass_gap_ms 5000") == "ok pass_gap_ms=5000 was=4000"
     assert asked(device, "set session_ms 1200000") == "ok session_ms=1200000 was=1800000"
-    written = decode(device.blob[wiring.LENGTH :])
+    written = decode(settings_of(device.blob))
     assert (written.pass_gap_ms, written.session_ms) == (5_000, 1_200_000)
     assert wiring.decode(device.blob).board_name == "bench"
     # One that refuses keeps the value that is on flash.

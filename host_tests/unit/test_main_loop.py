@@ -48,6 +48,7 @@ class Device:
         self.storage = MockStorage()
         self.boot_storage = MockStorage()
         self.journal_storage = MockStorage()
+        self.ledger_storage = MockStorage()
         self.board = self._mock()
         self.prepare: Callable[[RunningMock], None] = lambda board: None
         self.turns = 0
@@ -82,7 +83,9 @@ class Device:
         patch.setattr(main, "_NEW_CONFIG_PATH", "/config.new")
 
     def _mock(self) -> RunningMock:
-        return RunningMock(self.storage, self.boot_storage, self.journal_storage)
+        return RunningMock(
+            self.storage, self.boot_storage, self.journal_storage, self.ledger_storage
+        )
 
     def _gc(self, on: bool) -> None:
         self.is_gc_on = on

@@ -26,9 +26,9 @@ from typing import Any
 
 from emery.blackbox.box import Box, BoxError
 from emery.link.said import Hello
+from firmware.config_file import settings_of
 from firmware.settings import Settings, SettingsError
 from firmware.settings import decode as decode_settings
-from hal import wiring
 
 SCHEMA = "emery.log/1"
 ENDING = ".emery-log"
@@ -76,7 +76,7 @@ class Log:
                 f"was changed after the start. Restart the device; then {_PULL_AGAIN.lower()}"
             )
         try:
-            return decode_settings(config[wiring.LENGTH :])
+            return decode_settings(settings_of(config))
         except SettingsError as error:
             raise LogFileError(
                 f"the config in this log is refused by this emery's firmware: {error}. Use "

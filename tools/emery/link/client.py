@@ -8,16 +8,19 @@ in between is kept, and so are the last words of the console.
 import base64
 import binascii
 import random
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from emery.device import ports
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
+from emery.link.device_ledger import DeviceEntry, digest_of, entries_of
 from emery.link.line import body_of, fields_of, framed
 from emery.link.port import SerialPort, Transport
 from emery.link.said import Hello, Status
+from firmware.config_ledger import WHO_BYTES, WHY_BYTES
 from firmware.link import PROTOCOL
 from hal.contract import COMMAND_RESTART, COMMAND_SERVICE
 
@@ -28,6 +31,8 @@ _REQUEST_TRIES = 3
 # worst, W25Q16JV data sheet), and an ESP32 sends 90 characters in 10 ms. [E]
 _SET_S = 3.0
 _BLOB_S = 1.5
+# So that a request with its base64 stays below the device's 120 characters.
+_PUT_BYTES = 72
 # The mailbox takes one command in each tick.
 _MAILBOX_TRIES = 20
 _MAILBOX_PAUSE_S = 0.02
@@ -152,6 +157,32 @@ class Client:
         """Another value for one setting, from the next start on; the value before."""
         return int(fields_of(self.ask("set", name, value, limit_s=_SET_S))["was"])
 
+    def put_config(
+        self, blob: bytes, who: str, why: str, show: Callable[[float], None] | None = None
+    ) -> bool:
+        """Put another config on the device's flash, whole or not at all; it holds from
+        the next start on. For a device in SERVICE with all outputs off. Refused, Silent.
+
+        `who` and `why` stand in the device's ledger, cut to what it keeps. False if they
+        could not be kept there. `show` gets the share that is done.
+        """
+        for at in range(0, len(blob), _PUT_BYTES):
+            piece = base64.b64encode(blob[at : at + _PUT_BYTES]).decode()
+            self.ask("put", at, piece)
+            if show is not None:
+                show(min(1.0, (at + _PUT_BYTES) / (len(blob) + _PUT_BYTES)))
+        told = fields_of(
+            self.ask(
+                "commit", len(blob), digest_of(blob), int(time.time()),
+                _one_word(who, WHO_BYTES), _one_word(why, WHY_BYTES), limit_s=_SET_S,
+            )
+        )  # fmt: skip
+        return told.get("ledger") == "1"
+
+    def ledger(self) -> list[DeviceEntry]:
+        """The device's own ledger, the oldest entry first."""
+        return entries_of(self.whole_blob("ledger"))
+
     def blob(self, what: str) -> Iterator[tuple[int, bytes]]:
         """A blob in pieces, each with the length of the whole."""
         offset = 0
@@ -262,6 +293,12 @@ class Client:
             "Is it the right port? `emery doctor` tells what is connected. Else switch the "
             "device off and on.",
         )
+
+
+def _one_word(text: str, longest: int) -> str:
+    """Text as the device's ledger keeps it: plain characters, `_` for spaces."""
+    plain = "".join(one if "!" <= one <= "~" else "?" for one in "_".join(text.split()))
+    return plain[:longest] or "-"
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emery import terminal
-from emery.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from emery.link.client import Client
@@ -20,11 +19,19 @@ Port = Annotated[
     ),
 ]
 
-_WAY_INTO_SERVICE = (
-    "Bring the device there first: end the session; then hold END while you switch it on, "
-    "or press w in `emery monitor`"
-)
-_IN_FORCE = "It holds from the next restart on: press r in `emery monitor`, or switch off and on."
+Why = Annotated[
+    str, typer.Option(metavar="TEXT", help="Why, for the ledger.", show_default=False)
+]
+Who = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="Who, for the ledger. Default: your login.", show_default=False
+    ),
+]
+Engineer = Annotated[
+    bool,
+    typer.Option("--engineer", help="Change keys, too, that ask for knowledge of the design."),
+]
 
 
 def get(
@@ -67,55 +74,61 @@ def set_value(
     value: Annotated[str, typer.Argument(help='With its unit, such as "42 kPa".')],
     *,
     port: Port = None,
+    why: Why = "",
+    who: Who = "",
+    engineer: Engineer = False,
 ) -> None:
-    """Change one setting of a device that is in SERVICE; it holds from the next restart on.
+    """Change one setting of a device: with a backup, a certificate and an entry.
 
     A flash of the same board file would bring the old value back: change it there too.
     """
     from emery.config import quantity
-    from emery.device.problem import DeviceProblem
+    from emery.config.compiled import decompile
+    from emery.ledger.keys import Change
     from emery.link.change import ChangeError, check_together, find, named, parsed
-    from emery.link.client import connected
-    from emery.link.said import state_name
-    from firmware.treatment import SERVICE
+    from emery.transfer import wish
+    from emery.transfer.bring import bring
+    from emery.transfer.certified import certified
+    from emery.transfer.serviced import refuse_in_use
+    from emery.transfer.told import note, told
+    from firmware import config_file
+    from firmware.settings import encode
 
     try:
         row = find(key)
         number = parsed(row, value)
     except ChangeError as error:
         terminal.refuse(str(error))
-    try:
-        with connected(port) as (client, hello):
-            settings = _settings(client)
-            before = getattr(settings, row.name)
-            check_together(row, number, settings, hello.chip)
-            if hello.state != SERVICE:
-                terminal.refuse(
-                    f"the device is in {state_name(hello.state)}; settings are changed in "
-                    f"SERVICE only. {_WAY_INTO_SERVICE}.",
-                    ExitCode.DEVICE,
-                )
-            if before != number:
-                before = client.set(row.name, number)
-    except ChangeError as error:
-        terminal.refuse(str(error))
-    except DeviceProblem as problem:
-        terminal.refuse(str(problem), problem.code)
-    was, now = (quantity.text(one, row.unit) for one in (before, number))
-    if before == number:
-        terminal.write(f"{named(row)} is {now} already; nothing was written.\n")
-        return
-    terminal.write(f"{named(row)}: {was} before, {now} now. {_IN_FORCE}\n")
+    now = quantity.text(number, row.unit)
+    with told():
+        with wish.reached(port, note) as (_, hello, before):
+            blob = wish.todays(before)
+            settings = decompile(blob).settings
+            before_it = getattr(settings, row.name)
+            was = quantity.text(before_it, row.unit)
+            if before_it == number:
+                terminal.write(f"{named(row)} is {now} already; nothing was written.\n")
+                return
+            wish.refuse_engineers([Change(named(row), was, now)], engineer=engineer)
+            try:
+                check_together(row, number, settings, hello.chip)
+            except ChangeError as error:
+                terminal.refuse(str(error))
+            refuse_in_use(hello)
+        with terminal.progress("certifying") as show:
+            blob = certified(config_file.with_settings(blob, encode(settings)), show)
+        bring(blob, port, what="set", who=who, why=why, extra={"key": named(row)})
+    terminal.write(f"{named(row)}: {was} before, {now} now\n")
 
 
 def _settings(client: "Client") -> "Settings":
     """The settings on the device's flash. DeviceProblem if they are none of this emery's."""
     from emery.device.problem import DeviceProblem
+    from firmware.config_file import settings_of
     from firmware.settings import SettingsError, decode
-    from hal import wiring
 
     try:
-        return decode(client.whole_blob("config")[wiring.LENGTH :])
+        return decode(settings_of(client.whole_blob("config")))
     except SettingsError as refused:
         raise DeviceProblem(
             f"the device's settings are of another version: {refused}",

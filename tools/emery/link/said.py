@@ -81,7 +81,11 @@ def _number(fields: dict[str, str], name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who answers. `raw` has the fields as they came."""
+    """Who answers. `raw` has the fields as they came.
+
+    `config` is the first 16 digits of the SHA-256 of the config on flash; `certificate`
+    what `firmware.certificate.standing` says of it.
+    """
 
     protocol: int
     version: str
@@ -98,6 +102,8 @@ class Hello:
     cause: int
     barrier: int
     period_ms: int
+    device_id: str
+    certificate: str
     raw: dict[str, str] = field(repr=False)
 
     @classmethod
@@ -120,6 +126,8 @@ class Hello:
             cause=_number(fields, "cause"),
             barrier=_number(fields, "barrier"),
             period_ms=_number(fields, "period"),
+            device_id=fields.get("id", ""),
+            certificate=fields.get("certificate", ""),
             raw=dict(fields),
         )
 

@@ -9,7 +9,7 @@ from emery.device.problem import DeviceProblem
 from emery.link.client import Client
 from emery.link.said import Hello, Status
 from firmware import settings
-from hal import wiring
+from firmware.config_file import settings_of
 
 WATCH_MS = 200
 # Silence after which it is asked who it is. [E]
@@ -124,7 +124,7 @@ class Feed:
     def _learn_settings(self, client: Client, hello: Hello) -> None:
         blob = client.whole_blob("config")
         try:
-            self.settings = settings.decode(blob[wiring.LENGTH :])
+            self.settings = settings.decode(settings_of(blob))
             self.settings_note = ""
         except settings.SettingsError as refused:
             self.settings = None

@@ -26,6 +26,8 @@ _STARTERS = {"boot", "main"}
 _HEAD = """import gc
 import json
 
+import hal.wiring  # board support, as above
+
 
 class Board:
     def make_safe(self):

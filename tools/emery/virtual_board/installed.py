@@ -15,6 +15,7 @@ from emery.virtual_board.board import IMAGE
 from emery.virtual_board.image import make_image
 from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
 from emery.virtual_board.world import World
+from firmware.config_file import settings_of
 from firmware.settings import decode
 from hal import wiring
 
@@ -25,7 +26,7 @@ def install(folder: Path, board_file: Path, protocol_file: Path) -> World:
     config = compile_board(board_file, protocol_file)
     wired = wiring.decode(config)
     make_image(folder / IMAGE, wiring.CHIPS[wired.chip], files(wired.chip, config))
-    return World(wired, settings=decode(config[wiring.LENGTH :]))
+    return World(wired, settings=decode(settings_of(config)))
 
 
 def files(chip: int, config: bytes) -> dict[str, bytes]:
