@@ -9,7 +9,10 @@ look like a lane that passes. A test that may really be skipped there carries
 the marker `optional`.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from typing import Any
 
@@ -18,6 +21,10 @@ from hypothesis import HealthCheck, settings
 
 import emery  # noqa: F401 - mounts firmware and hal before any test imports them
 from emery.config.rows import SETTING_ROWS
+
+# No test writes into the ledgers of whoever runs it.
+os.environ["EMERY_LEDGER"] = tempfile.mkdtemp(prefix="emery-ledger-")
+atexit.register(shutil.rmtree, os.environ["EMERY_LEDGER"], ignore_errors=True)
 
 ON_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

@@ -1,0 +1,95 @@
+"""A ledger, a difference and the story of one key, as lines of at most 80 columns."""
+
+import textwrap
+from collections.abc import Sequence
+
+from emery.ledger.book import Ledger
+from emery.ledger.entry import Entry
+from emery.ledger.keys import Change
+
+_WIDTH = 80
+_INDENT = "    "
+_KEYS_SHOWN = 6
+# number, when, what, who; the certificate takes what is left
+_HEAD = "{:>4}  {:<17} {:<10}{:<15} {}"
+
+
+def history(ledger: Ledger) -> str:
+    """Every entry, the newest first: a line, and below it why and what changed."""
+    lines = [_HEAD.format("#", "when (UTC)", "what", "who", "certificate").rstrip()]
+    for entry in reversed(ledger.entries):
+        lines += _entry(entry)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _entry(entry: Entry) -> list[str]:
+    head = _HEAD.format(
+        entry.number, when(entry), entry.what, _cut(entry.who, 14), _certificate(entry)
+    )
+    lines = [head.rstrip()]
+    for words in (entry.why, _changed(entry)):
+        lines += _wrapped(words, " " * 6)
+    return lines
+
+
+def when(entry: Entry) -> str:
+    """The time of an entry, to the minute."""
+    return entry.at[:16].replace("T", " ")
+
+
+def _certificate(entry: Entry) -> str:
+    if entry.certificate is None:
+        return "none"
+    made = entry.certificate
+    peak_kpa = made.get("worst_peak_pa", 0) / 1_000
+    return f"{made.get('plants', 0)} plants, to {peak_kpa:.1f} kPa"
+
+
+def _changed(entry: Entry) -> str:
+    if not entry.before:
+        return "nothing is known of before"
+    if not entry.changed:
+        return "no key changed" if entry.after != entry.before else "nothing changed"
+    more = len(entry.changed) - _KEYS_SHOWN
+    shown = ", ".join(entry.changed[:_KEYS_SHOWN])
+    return f"changed: {shown}" + (f" and {more} more" if more > 0 else "")
+
+
+def difference(changes: Sequence[Change]) -> str:
+    """A line for each key, before and after."""
+    if not changes:
+        return f"{_INDENT}no key differs\n"
+    width = min(max(len(change.key) for change in changes), 36)
+    lines = []
+    for change in changes:
+        values = f"{change.before or 'not there'} -> {change.after or 'not there'}"
+        line = f"{_INDENT}{change.key:<{width}}  {values}"
+        if len(line) > _WIDTH:
+            lines += [f"{_INDENT}{change.key}", *_wrapped(values, _INDENT * 2)]
+        else:
+            lines.append(line)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def story(key: str, steps: Sequence[tuple[Entry, str, str]]) -> str:
+    """Who set a key, when and why, the newest first: (entry, before, after)."""
+    lines = [f"{key} is {steps[-1][2] or 'not there'}"]
+    for entry, before, after in reversed(steps):
+        if entry.before:
+            values = f"{before or 'not there'} -> {after or 'not there'}"
+        else:
+            values = f"{after or 'not there'} when first seen"
+        lines.append(f"{entry.number:>4}  {when(entry)}  {values}")
+        words = f"{entry.what} by {entry.who}" + (f": {entry.why}" if entry.why else "")
+        lines += _wrapped(words, " " * 6)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _wrapped(words: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        words, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=True
+    )
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}~"
