@@ -1,0 +1,1 @@
+"""Configs onto a device and back, with a backup, a certificate and an entry."""

@@ -1,0 +1,43 @@
+"""A push as a command makes it: into SERVICE, push, out again, and what came of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from emery import terminal
+from emery.transfer.push import Pushed, push
+from emery.transfer.serviced import serviced
+from emery.transfer.told import note
+
+
+def bring(
+    blob: bytes, port: str | None, *, what: str, who: str, why: str, extra: Mapping[str, Any]
+) -> Pushed:
+    """Put a config on the device at `port`, or the only one, and tell how it went.
+
+    Raises what `push` does.
+    """
+
+    def say(line: str) -> None:
+        terminal.write(f"{line}\n")
+
+    with (
+        terminal.progress("connecting") as show,
+        serviced(port, say, show) as device,
+    ):
+        pushed = push(
+            device.client, device.hello, blob,
+            what=what, who=who, why=why, extra=extra, show=show, say=note,
+        )  # fmt: skip
+        if pushed.entry is None:
+            say("nothing to write: the device has all of it")
+            return pushed
+        say(f"written and verified: entry {pushed.entry.number} of its ledger")
+        if pushed.figures is not None:
+            say(
+                f"certificate: {pushed.figures['plants']} plants, worst peak "
+                f"{pushed.figures['worst_peak_pa'] / 1_000:.1f} kPa, settled within "
+                f"{pushed.figures['worst_settle_ms'] / 1_000:.2f} s"
+            )
+    if device.stays:
+        say("it holds from the next restart on: press r in `emery monitor`, or switch off and on")
+    return pushed

@@ -1,0 +1,177 @@
+"""`emery config push`, `pull` and `undo`: configs onto a device and back."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emery import terminal
+from emery.link.command import Engineer, Port, Who, Why
+
+
+def push(
+    board: Annotated[Path, typer.Argument(help="The board file of the device.")],
+    *,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="A shipped protocol (face, neck, ...) or a TOML file. Default: the one on the "
+            "device.",
+            show_default=False,
+        ),
+    ] = None,
+    port: Port = None,
+    why: Why = "",
+    who: Who = "",
+    engineer: Engineer = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
+) -> None:
+    """Put a board file's settings on a device: with a backup, a certificate and an entry."""
+    from emery.config.named import protocol_file
+    from emery.ledger import keys, table
+    from emery.transfer import wish
+    from emery.transfer.bring import bring
+    from emery.transfer.certified import certified, standing
+    from emery.transfer.serviced import refuse_in_use
+    from emery.transfer.told import note, told
+
+    with told():
+        made = wish.read(board, protocol_file(protocol) if protocol is not None else None)
+        with wish.reached(port, note) as (_, hello, before):
+            blob = made.compiled(before, hello.chip)
+            changes = keys.changes(before, blob)
+            terminal.write(f"changes on {hello.board} ({hello.device_id}):\n")
+            terminal.write(table.difference(changes))
+            wish.refuse_engineers(changes, engineer=engineer)
+            if dry_run:
+                known = standing(wish.with_known(blob)) == "ok"
+                terminal.write(
+                    "a certificate is known for these settings; nothing was changed\n"
+                    if known
+                    else "they need a new certificate, which costs a simulation; nothing was "
+                    "changed\n"
+                )
+                return
+            if not changes and hello.certificate == "ok":
+                terminal.write("nothing to write: the device has all of it\n")
+                return
+            refuse_in_use(hello)
+        with terminal.progress("certifying") as show:
+            blob = certified(blob, show)
+        bring(blob, port, what="push", who=who, why=why, extra={"file": board.name})
+
+
+def pull(
+    *,
+    port: Port = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", dir_okay=False, help="Board file to write. Default: stdout.",
+            show_default=False,
+        ),
+    ] = None,
+    protocol_out: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Protocol file to write.", show_default=False),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files that are there.")
+    ] = False,
+) -> None:
+    """Bring a device's settings back as TOML, with the purpose of each key."""
+    from emery.config.compiled import NotAConfig, decompile
+    from emery.config.write import board_toml, protocol_toml
+    from emery.transfer import wish
+    from emery.transfer.told import note, told
+
+    files = [path for path in (output, protocol_out) if path is not None]
+    for path in files:
+        if path.exists() and not force:
+            terminal.refuse(f"{path} is there already; name another file, or add --force")
+    if len({path.absolute() for path in files}) < len(files):
+        terminal.refuse("board and protocol cannot go into one file; name two")
+    with told():
+        with wish.reached(port, note) as (_, _, blob):
+            pass
+        try:
+            config = decompile(blob)
+        except NotAConfig as error:
+            terminal.refuse(f"the device's config cannot be read: {error}")
+        for text in config.notes:
+            note(text.rstrip("."))
+        if output is None and protocol_out is None:
+            terminal.write(board_toml(config))
+        if output is not None:
+            _write(output, board_toml(config))
+        if protocol_out is not None:
+            _write(protocol_out, protocol_toml(config))
+
+
+def undo(
+    number: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[N]",
+            help="Bring back what was before entry N. Default: before the last change.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    port: Port = None,
+    why: Why = "",
+    who: Who = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+) -> None:
+    """Bring back what a device had before a change; itself an entry, that can be undone."""
+    from emery.ledger import book, keys, table
+    from emery.transfer import wish
+    from emery.transfer.bring import bring
+    from emery.transfer.certified import certified
+    from emery.transfer.serviced import refuse_in_use
+    from emery.transfer.told import note, told
+
+    with told():
+        with wish.reached(port, note) as (_, hello, now):
+            entry = wish.entry_to_undo(book.entries(hello.device_id), number)
+            blob = wish.todays(entry.before)
+            changes = keys.changes(now, blob)
+            terminal.write(
+                f"back to what was before entry {entry.number} ({entry.what} of "
+                f"{table.when(entry)} by {entry.who}):\n{table.difference(changes)}"
+            )
+            if not changes:
+                terminal.write("nothing to write: the device has it already\n")
+                return
+            refuse_in_use(hello)
+        if not yes:
+            _ask("Do it?")
+        with terminal.progress("certifying") as show:
+            blob = certified(blob, show)
+        why = why or f"undo of entry {entry.number}"
+        bring(blob, port, what="undo", who=who, why=why, extra={"undone": entry.number})
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole file or the old one."""
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        terminal.refuse(f"cannot write {path}: {error.strerror or error}; name another file")
+    terminal.write(f"written: {path}\n")
+
+
+def _ask(question: str) -> None:
+    """End the command unless the person agrees."""
+    if not sys.stdin.isatty():
+        terminal.refuse("there is nobody to ask whether it shall be done; add --yes")
+    if not typer.confirm(question):
+        terminal.write("nothing was changed\n")
+        raise typer.Exit

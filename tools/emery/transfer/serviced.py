@@ -1,0 +1,118 @@
+"""A device brought into SERVICE for a while, and out of it again.
+
+As `emery flash` does it: a device that is being used is left alone, and one that was in
+SERVICE stays there, unless it was there for want of the certificate that it has now.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from emery.device import ports
+from emery.device.ports import Port
+from emery.device.problem import DeviceProblem
+from emery.link import client as link_client
+from emery.link.client import Client, Silent
+from emery.link.said import Hello, state_name
+from firmware import certificate, treatment
+
+# States in which nobody is being treated and no session is open.
+IDLE = (treatment.STANDBY, treatment.FAULT, treatment.SERVICE)
+
+# USB may take some seconds to be found again, and the self-test some more. [E]
+_RESTART_S = 20.0
+_PAUSE_S = 0.3
+_STARTING = (treatment.BOOT, treatment.SELF_TEST)
+
+
+@dataclass(slots=True)
+class Serviced:
+    """The device in SERVICE. `stays` says, in the end, whether it is there still."""
+
+    client: Client
+    hello: Hello
+    stays: bool = False
+
+
+@contextmanager
+def serviced(
+    port: str | None, say: Callable[[str], None], show: Callable[[float, str], None]
+) -> Iterator[Serviced]:
+    """The device at `port`, or the only one, in SERVICE. Raises DeviceProblem."""
+    with ExitStack() as stack:
+        client, hello = stack.enter_context(link_client.connected(port))
+        refuse_in_use(hello)
+        place = _place_of(client)
+        was_in_service = hello.state == treatment.SERVICE
+        lacked = hello.certificate != certificate.VALID
+        if not was_in_service:
+            show(0.0, "restarting the device into SERVICE")
+            with suppress(Silent):  # it may restart before its answer is out
+                client.into_service()
+            stack.close()
+            client, hello = _again(stack, place, lambda now: now.state == treatment.SERVICE)
+        device = Serviced(client, hello)
+        boots = hello.boots
+        try:
+            yield device
+        except BaseException:
+            if not was_in_service:
+                with suppress(DeviceProblem):
+                    client.leave_service()
+            raise
+        has_certificate = client.hello().certificate == certificate.VALID
+        if was_in_service and not (lacked and has_certificate):
+            device.stays = True
+            return
+        show(0.0, "restarting the device")
+        with suppress(Silent):
+            client.leave_service()
+        stack.close()
+        _, hello = _again(
+            stack, place, lambda now: now.boots != boots and now.state not in _STARTING
+        )
+        say(f"the device has restarted, and is in {state_name(hello.state)}")
+
+
+def refuse_in_use(hello: Hello) -> None:
+    """DeviceProblem if a session is going on."""
+    if hello.state not in IDLE:
+        raise DeviceProblem(
+            f"the device is in {state_name(hello.state)}: it is being used. Nothing was changed",
+            "End the session on the device (END, until it shows STANDBY); then do it again.",
+        )
+
+
+def _place_of(client: Client) -> Port:
+    """The port, by which the device is found again when USB gives it another name."""
+    with suppress(DeviceProblem):
+        for port in ports.connected():
+            if port.device == client.name:
+                return port
+    return Port(client.name, "", "")
+
+
+def _again(
+    stack: ExitStack, place: Port, is_there: Callable[[Hello], bool]
+) -> tuple[Client, Hello]:
+    """Connect anew, and again, until the device is as wanted. Raises DeviceProblem."""
+    end = time.monotonic() + _RESTART_S
+    seen = "nothing"
+    while time.monotonic() < end:
+        try:
+            client, hello = stack.enter_context(
+                link_client.connected(ports.again(place).device)
+            )  # fmt: skip
+        except DeviceProblem:
+            time.sleep(_PAUSE_S)
+            continue
+        if is_there(hello):
+            return client, hello
+        seen = state_name(hello.state)
+        client.hear(_PAUSE_S)
+        stack.close()
+    raise DeviceProblem(
+        f"the device did not restart as it was asked; it shows {seen}",
+        "Switch it off and on (END held down leads to SERVICE), and do it again.",
+    )
