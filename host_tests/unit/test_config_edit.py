@@ -108,7 +108,7 @@ def test_other_ways_to_write_a_table(board: Path, text: str) -> None:
         ({"protection.hard_limit": "50 kPa"}, "protection.hard_limit", "in that range"),
         ({"protection.hard_limit": "42"}, "protection.hard_limit", "Add the unit"),
         ({"protection.soft_time": "50 ms", "contact.stroke": "1 mV"}, "contact.stroke", "Check"),
-        ({"pins.pump": "GP2"}, "pins.feed", "Add feed"),
+        ({"pins.pump": "GP2"}, "pins.feed", "feed = "),
     ],
 )
 def test_what_would_not_be_in_order_is_not_written(
@@ -178,6 +178,6 @@ def test_what_is_written_reads_back_to_the_same(path: Path, tmp_path: Path) -> N
     written = board.read_text(encoding="utf-8") + protocol.read_text(encoding="utf-8")
     assert max(map(len, written.split("\n"))) <= 80
     assert 'hold_low = "31.7 %"                 # default 33 %\n' in written
-    assert load_board(board).stated == {row for row in vars(config.settings)} - {
+    assert load_board(board).stated == set(vars(config.settings)) - {
         "zones", "protocol_name"
     }  # fmt: skip

@@ -6,9 +6,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from emery.config import quantity
+from emery.config import extends, quantity
 from emery.config.board import Board
-from emery.config.document import Document
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import COLUMNS, ConfigError, Problem
@@ -39,7 +38,7 @@ def check(path: Path | str) -> Report:
 
     Raises ConfigError with everything that is wrong in it.
     """
-    document = Document.read(path)
+    document = extends.read(path)
     keys = set(document.keys())
     if keys & _PROTOCOL_TABLES:
         protocol = finished_protocol(document)

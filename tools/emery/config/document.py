@@ -55,13 +55,22 @@ _STANDARD_PLACE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of documen
 
 
 class Document(Table):
-    """The outermost table of a file, and everything noted about the file."""
+    """The outermost table of a file, and everything noted about the file.
+
+    `files` are its own name and those of the files that it extends (see `extends`).
+    """
 
     def __init__(
-        self, file: str, problems: list[Problem], values: dict[str, object], place: Place
+        self,
+        file: str,
+        problems: list[Problem],
+        values: dict[str, object],
+        place: Place,
+        extended: tuple[str, ...] = (),
     ) -> None:
         super().__init__(file, problems, values, place)
         self.file = file
+        self.files = (file, *extended)
 
     @classmethod
     def read(cls, path: Path | str) -> "Document":
@@ -87,6 +96,11 @@ class Document(Table):
         """True once a problem was noted."""
         return bool(self._problems)
 
+    @property
+    def noted(self) -> tuple[Problem, ...]:
+        """The problems that were noted so far."""
+        return tuple(self._problems)
+
     def finish(self) -> None:
         """Raise ConfigError with all problems, by position, if there are any:
         those noted so far and every key that was not read."""
@@ -94,7 +108,17 @@ class Document(Table):
         self.add_homes(homes)
         self.note_unknown(homes)
         if self._problems:
-            raise ConfigError(sorted(self._problems, key=lambda item: (item.line, item.column)))
+            order = {file: number for number, file in enumerate(self.files)}
+            raise ConfigError(
+                sorted(
+                    self._problems, key=lambda item: (order[item.file], item.line, item.column)
+                )
+            )
+
+    @property
+    def tree(self) -> tuple[dict[str, object], Place]:
+        """The values as TOML gives them, and their places in the same shape."""
+        return self._values, self._place
 
 
 def file_text(path: Path) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import tomlkit
 from tomlkit.items import Table
 
+from emery.config import extends
 from emery.config.document import Document, file_text
 from emery.config.load import finished_board
 from emery.config.pins import FACT_ROWS
@@ -50,7 +51,7 @@ def set_values(path: Path | str, values: Mapping[str, str]) -> Path:
     """
     path = Path(path)
     content = with_values(file_text(path), values, str(path))
-    finished_board(Document.from_bytes(content.encode(), str(path)))
+    finished_board(extends.joined(Document.from_bytes(content.encode(), str(path)), path))
     return replace_file(path, content)
 
 

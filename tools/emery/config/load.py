@@ -9,7 +9,7 @@ table where it would be set.
 import re
 from pathlib import Path
 
-from emery.config import chip, quantity
+from emery.config import chip, extends, quantity
 from emery.config.board import Board, read_board
 from emery.config.document import Document
 from emery.config.problem import ConfigError, Problem
@@ -45,11 +45,11 @@ def load_device(
     board: Board | None = None
     protocol: Protocol | None = None
     try:
-        board = finished_board(Document.read(board_path), pins_required=pins_required)
+        board = finished_board(extends.read(board_path), pins_required=pins_required)
     except ConfigError as error:
         problems += error.problems
     try:
-        protocol = read_protocol(Document.read(protocol_path))
+        protocol = read_protocol(extends.read(protocol_path))
         protocol.document.finish()
     except ConfigError as error:
         problems += error.problems
@@ -62,7 +62,7 @@ def load_device(
 
 def load_board(path: Path | str) -> Board:
     """A checked board, without zones. Raises ConfigError."""
-    return finished_board(Document.read(path))
+    return finished_board(extends.read(path))
 
 
 def finished_board(document: Document, *, pins_required: bool = False) -> Board:
@@ -82,7 +82,7 @@ def finished_board(document: Document, *, pins_required: bool = False) -> Board:
 def load_protocol(path: Path | str) -> Protocol:
     """A checked protocol, judged against the firmware's default settings.
     Raises ConfigError."""
-    return finished_protocol(Document.read(path))
+    return finished_protocol(extends.read(path))
 
 
 def finished_protocol(document: Document) -> Protocol:

@@ -23,7 +23,9 @@ class Place:
     """Where a key (or a table's header) and its value begin, from 1.
 
     `members` are the places of a table's keys, `items` of an array's items.
-    `defined` is True once the file has given this a value or a header.
+    `defined` is True once the file has given this a value or a header. `file` is the
+    file where that is not the one being read, and `under` the place in an extended
+    file that this one takes the place of.
     """
 
     line: int
@@ -33,6 +35,8 @@ class Place:
     members: dict[str, "Place"] = field(default_factory=dict)
     items: list["Place"] = field(default_factory=list)
     defined: bool = False
+    file: str = ""
+    under: "Place | None" = None
 
     def member(self, key: str) -> "Place":
         """The place of `key`, or this place where that is not known."""

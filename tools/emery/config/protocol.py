@@ -43,12 +43,14 @@ def read_protocol(document: Document) -> Protocol:
     name = device_name(head) if head.present else ""
     tables = document.tables("zone", at_least=1, at_most=ZONES)
     zones = []
-    lines: dict[str, int] = {}
+    firsts: dict[str, Table] = {}
     for table in tables:
         zone = Zone(device_name(table))
-        first_line = lines.setdefault(zone.name.casefold(), table.line("name"))
-        if zone.name and first_line != table.line("name"):
-            what = f"{quoted(zone.name)} is already the zone on line {first_line}"
+        first = firsts.setdefault(zone.name.casefold(), table)
+        if zone.name and first is not table:
+            what = f"{quoted(zone.name)} is already the zone on line {first.line('name')}"
+            if first.file_of("name") != table.file_of("name"):
+                what += f" of {first.file_of('name')}"
             table.problem("name", what, "a name of its own", "Give each zone another name.")
         for row in ZONE_ROWS:
             setattr(zone, row.name, row_value(table, row, None))

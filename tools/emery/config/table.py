@@ -17,6 +17,9 @@ from emery.config.problem import Problem, listed, quoted
 # More than this many problems means that the file is something else.
 MOST_PROBLEMS = 100
 
+# Where a key stands that belongs to no table.
+TOP_OF_FILE = "at the top of the file"
+
 
 class Table:
     """A table of a document.
@@ -63,6 +66,10 @@ class Table:
         """The line of `key`, from 1; of this table's header if it is absent."""
         return self._place.member(key).line
 
+    def file_of(self, key: str) -> str:
+        """The file in which `key` stands: another one if this extends it."""
+        return self._place.member(key).file or self._file
+
     def value(self, key: str) -> object:
         """The value of `key` as TOML gives it, None if absent. The caller
         judges it, and notes what is wrong through `problem`."""
@@ -74,7 +81,9 @@ class Table:
         """Note that the value of `key` is wrong (or absent). `what` follows the
         key in a sentence; `remedy` is a sentence with its full stop."""
         place = self._place.member(key)
-        self._note(place.value_line, place.value_column, key, what, expected, remedy)
+        if place.file and key in self._place.members:
+            remedy += f" Or state another in {self._file}."
+        self._note(place, key, what, expected, remedy)
 
     def path(self, key: str) -> str:
         """The full name of `key`, such as "protection.hard_limit"."""
@@ -115,7 +124,7 @@ class Table:
             place = self._place.member(key).item(index)
             what = "holds an empty text" if isinstance(item, str) else f"holds {described(item)}"
             remedy = "Write each item as text in double quotes."
-            self._note(place.value_line, place.value_column, key, what, expected, remedy)
+            self._note(place, key, what, expected, remedy)
             return fallback
         return found
 
@@ -253,9 +262,7 @@ class Table:
             what = f"is one of {len(found)} {header}"
             expected = f"at most {at_most} {header}"
             remedy = f"Remove {len(found) - at_most} of them."
-            self._note(
-                surplus.line, surplus.column, f"{key} {at_most + 1}", what, expected, remedy
-            )
+            self._note(surplus, f"{key} {at_most + 1}", what, expected, remedy)
         return found
 
     # For the document --------------------------------------------------------
@@ -275,24 +282,29 @@ class Table:
             near = difflib.get_close_matches(key, known, 1)
             kind = "table" if isinstance(self._values[key], dict) else "key"
             if homes.get(key):
-                remedy = f"It belongs in {listed(homes[key])}."
+                remedy = f"It belongs {listed(_in(header) for header in homes[key])}."
             elif near:
                 remedy = f"Did you mean {self._known[near[0]]}?"
             else:
                 remedy = "Remove it."
             written = [self._known[name] for name in known]
             expected = listed(written) if written else "no key at all"
-            self._note(place.line, place.column, key, f"is no known {kind}", expected, remedy)
+            here: Place | None = place
+            while here is not None:
+                self._note(here, key, f"is no known {kind}", expected, remedy, at_key=True)
+                here = here.under
         for tables in self._inner.values():
             for table in tables:
                 table.note_unknown(homes)
 
     def add_homes(self, homes: dict[str, list[str]]) -> None:
         """Add this table's known keys, and those of the tables inside."""
-        for key in self._known:
+        for key, written in self._known.items():
             headers = homes.setdefault(key, [])
-            if self.header and self.header not in headers:
-                headers.append(self.header)
+            # A table at the top of the file is proposed by its name instead.
+            header = self.header or (TOP_OF_FILE if written == key else "")
+            if header and header not in headers:
+                headers.append(header)
         for tables in self._inner.values():
             for table in tables:
                 table.add_homes(homes)
@@ -310,9 +322,20 @@ class Table:
         return Table(self._file, self._problems, values, place, name, header, present)
 
     def _note(
-        self, line: int, column: int, key: str, what: str, expected: str, remedy: str
+        self,
+        place: Place,
+        key: str,
+        what: str,
+        expected: str,
+        remedy: str,
+        *,
+        at_key: bool = False,
     ) -> None:
-        problem = Problem(self._file, line, column, self.path(key), what, expected, remedy)
+        line, column = place.value_line, place.value_column
+        if at_key:
+            line, column = place.line, place.column
+        file = place.file or self._file
+        problem = Problem(file, line, column, self.path(key), what, expected, remedy)
         if problem not in self._problems and len(self._problems) < MOST_PROBLEMS:
             self._problems.append(problem)
 
@@ -379,6 +402,10 @@ class Table:
                 remedy = "Vacuum is a positive number here; write it without the minus sign."
         self.problem(key, f"{quoted(value)} {verb} {bounds}", bounds, remedy)
         return False
+
+
+def _in(header: str) -> str:
+    return header if header == TOP_OF_FILE else f"in {header}"
 
 
 def _bounds(low: float | None, high: float | None, unit: str) -> str:

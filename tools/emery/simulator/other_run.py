@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emery.config.document import Document
+from emery.config import extends
 from emery.simulator import run as running
 from emery.simulator.comparison import CompareError
 from emery.simulator.report import RunRecord, run_record
@@ -43,7 +43,7 @@ def other_run(request: "Request", progress: Callable[[float], None] | None = Non
             + "\nName an earlier report (.html), a scenario, or a board or protocol file."
         )
     else:
-        tables = set(Document.read(path).keys())
+        tables = set(extends.read(path).keys())
         if "scenario" in tables:
             scenario = what
         elif tables & {"protocol", "zone"}:
