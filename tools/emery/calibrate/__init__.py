@@ -1,0 +1,1 @@
+"""Calibrate: sensors, pump, crystal feed, controls and leaks of a device in SERVICE."""
