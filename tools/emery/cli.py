@@ -20,6 +20,7 @@ import typer
 
 from emery import __version__, terminal
 from emery.blackbox.command import log_app, replay
+from emery.config.command import config_app
 from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
 from emery.flash.command import flash
@@ -44,7 +45,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-config_app = typer.Typer(help="Check board and protocol files.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(log_app, name="log")
 for _name, _command in (
@@ -320,22 +320,6 @@ def states(
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
     except OSError as error:
         terminal.refuse(f"cannot write {svg}: {error.strerror or error}; name another file")
-
-
-@config_app.command()
-def check(
-    file: Annotated[Path, typer.Argument(help="A board or protocol TOML file.")],
-) -> None:
-    """Check one file as the firmware's loader would, and say what is wrong where."""
-    from emery.config.check import check as check_file
-    from emery.config.document import ConfigError
-
-    try:
-        report = check_file(file)
-    except ConfigError as error:
-        terminal.complain(error.render())
-        raise typer.Exit(ExitCode.BAD_INPUT) from None
-    terminal.write("".join(f"{line}\n" for line in report.lines))
 
 
 def _list_scenarios(as_json: bool) -> None:
