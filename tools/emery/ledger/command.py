@@ -119,6 +119,7 @@ def _chosen(port: str | None, device: str | None) -> str:
     """The device that is meant: the one named, the one connected, or the only one that
     has a ledger. Raises DeviceProblem, LedgerError."""
     from emery.ledger import pending, place
+    from emery.transfer.told import note
 
     if device is not None:
         if port is not None:
@@ -130,9 +131,9 @@ def _chosen(port: str | None, device: str | None) -> str:
         device_id = _only(place.devices())
     planned = pending.of(device_id)
     if planned is not None:
-        terminal.complain(
-            f"note: {planned} is under way, or was cut off. The next command that is connected to "
-            "the device settles it."
+        note(
+            f"{planned} is under way, or did not come to its end; the next command that is "
+            "connected to the device finds out which"
         )
     return device_id
 

@@ -53,13 +53,13 @@ def _settle_planned(
             extra={**planned.extra, "written_down": book.now()},
         )  # fmt: skip
         say(
-            f"{planned} had been cut off: it is on the device, and had no entry. Entry "
-            f"{newest.number} has it now"
+            f"{planned} did not come to its end: it is on the device, and had no entry. Entry "
+            f"{newest.number} tells of it now"
         )
     elif blob == planned.before:
-        say(f"{planned} had been cut off before it reached the device, which is as it was before")
+        say(f"{planned} did not come to its end: the device has what it had before")
     else:
-        say(f"{planned} had been cut off, and the device has neither what it had before nor that")
+        say(f"{planned} did not come to its end: the device has neither that nor what was before")
     pending.forget(device_id)
     return newest
 
@@ -85,9 +85,9 @@ def _settle_unknown(
         device_id, what="seen", who=who, why=why or "changed from elsewhere",
         before=newest.after, after=blob,
     )  # fmt: skip
-    words = f"the device has not what entry {newest.number} left, but "
+    words = f"the device no longer has what entry {newest.number} left, but "
     words += f"what entry {earlier.number} left" if earlier is not None else "something else"
     words += f": changed by {who}" if told is not None else ": changed from elsewhere"
     if told is not None and told.why:
         words += f' ("{told.why}")'
-    say(f"{words}. Entry {entry.number} has it now; `emery config history` shows all")
+    say(f"{words}. Entry {entry.number} tells of it now")

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from emery.ledger.book import Ledger
 from emery.ledger.entry import Entry
-from emery.ledger.keys import Change
+from emery.ledger.keys import Change, changes
 
 _WIDTH = 80
 _INDENT = "    "
 _KEYS_SHOWN = 6
+_VALUES_SHOWN = 2
 # number, when, what, who; the certificate takes what is left
 _HEAD = "{:>4}  {:<17} {:<10}{:<15} {}"
 
@@ -27,7 +28,8 @@ def _entry(entry: Entry) -> list[str]:
         entry.number, when(entry), entry.what, _cut(entry.who, 14), _certificate(entry)
     )
     lines = [head.rstrip()]
-    for words in (entry.why, _changed(entry)):
+    firmware = entry.extra.get("firmware", "")
+    for words in (entry.why, firmware and f"firmware: Emery {firmware}", _changed(entry)):
         lines += _wrapped(words, " " * 6)
     return lines
 
@@ -49,19 +51,21 @@ def _changed(entry: Entry) -> str:
     if not entry.before:
         return "nothing is known of before"
     if not entry.changed:
-        return "no key changed" if entry.after != entry.before else "nothing changed"
+        return "no key changed"
+    if len(entry.changed) <= _VALUES_SHOWN:
+        return "; ".join(map(str, changes(entry.before, entry.after)))
     more = len(entry.changed) - _KEYS_SHOWN
     shown = ", ".join(entry.changed[:_KEYS_SHOWN])
     return f"changed: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def difference(changes: Sequence[Change]) -> str:
+def difference(found: Sequence[Change]) -> str:
     """A line for each key, before and after."""
-    if not changes:
+    if not found:
         return f"{_INDENT}no key differs\n"
-    width = min(max(len(change.key) for change in changes), 36)
+    width = min(max(len(change.key) for change in found), 36)
     lines = []
-    for change in changes:
+    for change in found:
         values = f"{change.before or 'not there'} -> {change.after or 'not there'}"
         line = f"{_INDENT}{change.key:<{width}}  {values}"
         if len(line) > _WIDTH:

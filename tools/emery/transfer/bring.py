@@ -39,5 +39,5 @@ def bring(
                 f"{pushed.figures['worst_settle_ms'] / 1_000:.2f} s"
             )
     if device.stays:
-        say("it holds from the next restart on: press r in `emery monitor`, or switch off and on")
+        say("it holds from the next restart on: r in `emery monitor`, or off and on")
     return pushed

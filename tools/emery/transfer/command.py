@@ -1,6 +1,7 @@
 """`emery config push`, `pull` and `undo`: configs onto a device and back."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -163,7 +164,8 @@ def _write(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         new.replace(path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with suppress(OSError):
+            new.unlink()
         terminal.refuse(f"cannot write {path}: {error.strerror or error}; name another file")
     terminal.write(f"written: {path}\n")
 

@@ -23,6 +23,8 @@ IDLE = (treatment.STANDBY, treatment.FAULT, treatment.SERVICE)
 # USB may take some seconds to be found again, and the self-test some more. [E]
 _RESTART_S = 20.0
 _PAUSE_S = 0.3
+# The mark comes after 3 s of sound work (`firmware.main`).
+_MARK_S = 6.0
 _STARTING = (treatment.BOOT, treatment.SELF_TEST)
 
 
@@ -59,6 +61,7 @@ def serviced(
         except BaseException:
             if not was_in_service:
                 with suppress(DeviceProblem):
+                    _wait_for_mark(client)
                     client.leave_service()
             raise
         has_certificate = client.hello().certificate == certificate.VALID
@@ -66,6 +69,7 @@ def serviced(
             device.stays = True
             return
         show(0.0, "restarting the device")
+        _wait_for_mark(client)
         with suppress(Silent):
             client.leave_service()
         stack.close()
@@ -73,6 +77,16 @@ def serviced(
             stack, place, lambda now: now.boots != boots and now.state not in _STARTING
         )
         say(f"the device has restarted, and is in {state_name(hello.state)}")
+
+
+def _wait_for_mark(client: Client) -> None:
+    """Let this start see itself healthy. Starts without a mark count as bad ones, and
+    after some of them in a row the device stays in SERVICE: so would one whose settings
+    are changed several times within some seconds."""
+    for _ in range(round(_MARK_S / _PAUSE_S)):
+        if not client.hello().unmarked:
+            return
+        client.hear(_PAUSE_S)
 
 
 def refuse_in_use(hello: Hello) -> None:

@@ -1,5 +1,6 @@
 """What goes wrong with a config, a device or a ledger, told as every command tells it."""
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,4 +33,4 @@ def told() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Something to know that is no result."""
-    terminal.complain(f"note: {text}.")
+    terminal.complain(textwrap.fill(f"note: {text}.", 80))
