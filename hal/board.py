@@ -1,4 +1,4 @@
-"""A board with pins: what RP2040 and ESP32 have in common.
+"""A board with pins: what RP2040, ESP32 and ESP32-S3 have in common.
 
 Everything but the main loop's own work is here: outputs that are safe first, the
 sampling of pins and converters, time, the mailbox of the sensors on the bus, the
@@ -50,7 +50,7 @@ from hal.contract import (
 from hal.flash_storage import FlashStorage
 from hal.sensors.bmp280 import Bmp280
 from hal.sensors.bus import Bus
-from hal.wiring import NO_PIN, Wiring, WiringError, broken_rules
+from hal.wiring import BENCH, NO_PIN, Wiring, WiringError, broken_rules
 
 # Only a type checker has to be told.
 TYPE_CHECKING = False
@@ -189,9 +189,11 @@ class PinBoard(RunningBoard):
         self.reset_cause = RESET_ASKED if mark != _NO_RESTART else self._cause()
         # What is held now was not pressed. END at power-on asks for SERVICE.
         self._buttons_low = self._look_at_buttons()
-        self._buttons_down = self._buttons_low
+        self.buttons_down = self._buttons_low
         self._buttons_fresh = 0
         self.in_service = 1 if mark == _INTO_SERVICE or self._buttons_low & BUTTON_END else 0
+        if wiring.purpose == BENCH:
+            self.in_service = 1  # at every start, whatever the last one asked for
 
     # The tick: nothing here allocates ------------------------------------------
 
@@ -460,10 +462,10 @@ class PinBoard(RunningBoard):
         self.sensor_fault = self._bus.fault()
         # Two looks in a row must agree: contacts bounce for less than a turn. [E]
         low = self._look_at_buttons()
-        down = low & self._buttons_low | self._buttons_down & (low | self._buttons_low)
-        self._buttons_fresh |= down & ~self._buttons_down
+        down = low & self._buttons_low | self.buttons_down & (low | self._buttons_low)
+        self._buttons_fresh |= down & ~self.buttons_down
         self._buttons_low = low
-        self._buttons_down = down
+        self.buttons_down = down
 
     def buttons_pressed(self) -> int:
         """BUTTON_ bits pressed since the last call."""
@@ -529,7 +531,8 @@ class PinBoard(RunningBoard):
         raise NotImplementedError
 
     def _read_counts(self, readings: Readings) -> None:
-        """Fill the three raw counts. No allocation."""
+        """Fill the three raw counts; without a sensor B (of a bench rig) its count is
+        plainly that of A. No allocation."""
         raise NotImplementedError
 
     def _beat(self) -> None:

@@ -1,4 +1,5 @@
-"""The ESP32 board: a tick paced by the main loop, heartbeat by the tick.
+"""The board of an ESP32 or ESP32-S3: a tick paced by the main loop, heartbeat by
+the tick.
 
 - MicroPython has no hard timer here (`Timer(hard=True)` raises), so `pause` calls
   the ticks that fall due, by their deadlines. A tick that comes late is told by
@@ -9,11 +10,16 @@
   lease of 50 ms.
 - Counts: `read_uv` is calibrated chip by chip (a reference of 1000 to 1200 mV is
   in it), of 1 mV; each is the mean of four. ADC1 alone, at 11 dB, is true from
-  150 to 2450 mV (ESP-IDF programming guide, ADC).
+  150 to 2450 mV on the ESP32 (ESP-IDF programming guide, ADC), from 0 to 2900 mV on
+  the ESP32-S3 (its data sheet).
 - The bus is bit-banged: the driver of the I2C hardware waits 100 ms and more for
   a bus that hangs (ports/esp32/machine_i2c.c), and no tick would come meanwhile.
+- MicroPython has one port for both chips: `sys.platform` is the same, and only the
+  name of the machine tells them apart. Their pins differ, so a wiring of the one is
+  refused on the other, as any is on a third chip of the family.
 """
 
+import sys
 from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 from machine import (
@@ -40,7 +46,7 @@ from hal.contract import (
     RESET_WATCHDOG,
     Readings,
 )
-from hal.wiring import ESP32, Wiring
+from hal.wiring import CHIPS, NO_PIN, Wiring
 
 _CPU_HZ = const(240_000_000)  # the default of 160 MHz makes the tick longer by half
 _SAMPLES = const(4)
@@ -54,17 +60,27 @@ _STRETCH_US = const(500)  # no sensor here stretches the clock
 _WATCHED = b"watchdog"
 
 
-class Esp32Board(PinBoard):
-    """A board with the ESP32-WROOM-32."""
+def _this_chip() -> int:
+    """Which of the chips this is, by "Generic ESP32S3 module with ESP32S3" and the
+    like; NO_PIN, which no wiring is for, if it is none of them."""
+    words = getattr(sys.implementation, "_machine", "").split(" with ")
+    name = words[-1].replace("-", "").lower()
+    return CHIPS.index(name) if name in CHIPS else NO_PIN
 
-    CHIP = ESP32
+
+class Esp32Board(PinBoard):
+    """A board with an ESP32 or an ESP32-S3."""
+
+    CHIP = _this_chip()
 
     def _start_chip(self, wiring: Wiring, adc_reference_mv: int) -> None:
         freq(_CPU_HZ)
         self._set_heartbeat = self._heartbeat_pin.value
         self._heartbeat_level = 0
         self._read_a_uv = ADC(Pin(wiring.vacuum_a), atten=ADC.ATTN_11DB).read_uv
-        self._read_b_uv = ADC(Pin(wiring.vacuum_b), atten=ADC.ATTN_11DB).read_uv
+        self._read_b_uv = None
+        if wiring.vacuum_b != NO_PIN:
+            self._read_b_uv = ADC(Pin(wiring.vacuum_b), atten=ADC.ATTN_11DB).read_uv
         self._read_supply_uv = ADC(Pin(wiring.sensor_supply), atten=ADC.ATTN_11DB).read_uv
         self._reference_mv = adc_reference_mv * _SAMPLES
         self._due_ms = ticks_ms()
@@ -119,8 +135,9 @@ class Esp32Board(PinBoard):
         )
 
     def _read_counts(self, readings: Readings) -> None:
-        readings.vacuum_a_raw = self._counts(self._read_a_uv)
-        readings.vacuum_b_raw = self._counts(self._read_b_uv)
+        raw = self._counts(self._read_a_uv)
+        readings.vacuum_a_raw = raw
+        readings.vacuum_b_raw = raw if self._read_b_uv is None else self._counts(self._read_b_uv)
         readings.sensor_supply_raw = self._counts(self._read_supply_uv)
 
     def _counts(self, read_uv) -> int:  # type: ignore[no-untyped-def]

@@ -32,7 +32,7 @@ from hal.contract import (
     RESET_WATCHDOG,
     Readings,
 )
-from hal.wiring import RP2040, Wiring
+from hal.wiring import NO_PIN, RP2040, Wiring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,9 @@ class Rp2040Board(PinBoard):
         if "Pico W" not in getattr(sys.implementation, "_machine", ""):
             Pin(_SMPS_PIN, Pin.OUT, value=1)
         self._read_a = ADC(Pin(wiring.vacuum_a)).read_u16
-        self._read_b = ADC(Pin(wiring.vacuum_b)).read_u16
+        self._read_b = None
+        if wiring.vacuum_b != NO_PIN:
+            self._read_b = ADC(Pin(wiring.vacuum_b)).read_u16
         self._read_supply = ADC(Pin(wiring.sensor_supply)).read_u16
         self._timer = Timer(-1)
         self._on_timer = self._tick_is_due
@@ -128,8 +130,9 @@ class Rp2040Board(PinBoard):
         )
 
     def _read_counts(self, readings: Readings) -> None:
-        readings.vacuum_a_raw = self._read_a()
-        readings.vacuum_b_raw = self._read_b()
+        raw = self._read_a()
+        readings.vacuum_a_raw = raw
+        readings.vacuum_b_raw = raw if self._read_b is None else self._read_b()
         readings.sensor_supply_raw = self._read_supply()
 
     def _beat(self) -> None:

@@ -20,7 +20,7 @@ from binascii import crc32
 from micropython import const
 
 MAGIC = b"EMRW"
-WIRING_VERSION = const(1)
+WIRING_VERSION = const(2)
 NO_PIN = const(255)
 
 # What a role asks of its pin.
@@ -62,24 +62,34 @@ FACTS = (
      " share"),
     ("motion_sensor", "", 0, 1, 0, "1 for an LIS3DH at the handpiece"),
     ("digital_vacuum", "", 0, 2, 0, "third sensor, for trends: 1 ABP2, 2 XGZP6897D"),
+    ("purpose", "", 0, 1, 0, "what the device is for; 1 is a bench rig, which never treats and"
+     " may lack vacuum sensor B"),
 )
+
+# The numbers of `purpose`.
+TREATMENT = const(0)
+BENCH = const(1)
 
 # What a technician writes for the facts that are a choice, in the order of
 # their numbers.
 CHOICES = (
     ("motion_sensor", ("none", "LIS3DH")),
     ("digital_vacuum", ("none", "ABP2", "XGZP6897D")),
+    ("purpose", ("treatment", "bench")),
 )
 
 RP2040 = const(0)
 ESP32 = const(1)
-CHIPS = ("rp2040", "esp32")
+ESP32S3 = const(2)
+CHIPS = ("rp2040", "esp32", "esp32s3")
 
 # Of each chip: GPIO that a board may use; those an actuator may not have; those
 # that must be left alone while the chip starts; inputs only; inputs with
-# glitches of their own; analog inputs.
-# RP2040 and Pico data sheets: 23 to 25 and 29 serve the Pico itself; 26 to 28
-# are the ADC. Every pin is an input with a pull-down from reset on.
+# glitches of their own; analog inputs, in the order in which they stand side by
+# side on the boards, with NO_PIN where something else stands between.
+# RP2040 and Pico data sheets: 23 to 25 and 29 serve the Pico itself, or the radio
+# of a Pico W; 26 to 28 are the ADC, with analog ground between 27 and 28. Every
+# pin is an input with a pull-down from reset on.
 # ESP32 data sheet, section on strapping pins, and ESP32-WROOM-32 data sheet: 6 to
 # 11 are the flash; 34 to 39 have no output and no pull; ADC1 is on 32 to 39 (ADC2
 # does not work beside Wi-Fi). Pins 0, 2, 5, 12 and 15 are sampled at reset, so
@@ -88,6 +98,11 @@ CHIPS = ("rp2040", "esp32")
 # ESP32 errata, "GPIO36 and GPIO39": their digital inputs fall for some 80 ns
 # whenever certain analog parts of the chip are switched on.
 # 34 and 35 serve a sense: what drives it brings its own pull-down.
+# ESP32-S3 data sheet and ESP-IDF's GPIO guide: 22 to 25 do not exist, 26 to 37 are
+# flash and PSRAM (33 to 37 of modules with octal memory), 19 and 20 are USB, 43 and
+# 44 the serial console; 0, 3, 45 and 46 are sampled at reset; ADC1 is on 1 to 10.
+# Its table of power-up glitches: 18 is driven high for 60 us. Its table of pins: 39
+# is pulled up from reset on; it and 40 are so in the boot loader, too.
 _RP2040_PINS = tuple(range(23)) + (26, 27, 28)
 _ESP32_PINS = (
     (0, 2, 4, 5) + tuple(range(12, 20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40))
@@ -96,10 +111,15 @@ _ESP32_RESTLESS = (0, 2, 5, 12, 14, 15)
 _ESP32_STRAPPING = (0, 2, 5, 12, 15)
 _ESP32_INPUTS = (34, 35, 36, 37, 38, 39)
 _ESP32_GLITCHING = (36, 39)
+_ESP32S3_PINS = tuple(range(19)) + (21, 38, 39, 40, 41, 42, 45, 46, 47, 48)
+_ESP32S3_RESTLESS = (0, 3, 18, 39, 40, 45, 46)
+_ESP32S3_STRAPPING = (0, 3, 45, 46)
 _CHIP_PINS = (
-    (_RP2040_PINS, (), (), (), (), (26, 27, 28)),
+    (_RP2040_PINS, (), (), (), (), (26, 27, NO_PIN, 28)),
     (_ESP32_PINS, _ESP32_RESTLESS, _ESP32_STRAPPING, _ESP32_INPUTS, _ESP32_GLITCHING,
-     (32, 33, 34, 35, 36, 37, 38, 39)),
+     (36, 39, 34, 35, 32, 33, NO_PIN, 37, 38)),
+    (_ESP32S3_PINS, _ESP32S3_RESTLESS, _ESP32S3_STRAPPING, (), (),
+     (4, 5, 6, 7, NO_PIN, 8, 3, NO_PIN, 9, 10, NO_PIN, 1, 2)),
 )  # fmt: skip
 
 _FORM = "<4sBB16s{}B{}H".format(len(ROLES), len(FACTS))
@@ -147,6 +167,8 @@ def broken_rules(wiring: Wiring) -> list:
     for name, asks, required, _ in ROLES:
         pin = getattr(wiring, name)
         if pin == NO_PIN:
+            if name == "vacuum_b" and wiring.purpose == BENCH:
+                continue
             if required:
                 broken.append((name, "needs a pin"))
             continue
@@ -161,14 +183,15 @@ def broken_rules(wiring: Wiring) -> list:
         if asks == ANALOG and pin not in analog:
             broken.append(
                 (name, "GPIO {} has no usable ADC, only {}".format(
-                    pin, ", ".join(["GPIO {}".format(one) for one in analog])))
+                    pin, ", ".join(["GPIO {}".format(one) for one in sorted(analog)
+                                    if one != NO_PIN])))
             )
         if asks == DRIVE and pin in restless:
             broken.append(
                 (name, "GPIO {} moves or is sampled while the chip starts: an actuator"
                  " must not hang on it".format(pin))
             )
-        if asks in (BUS, PULLED_UP, SENSE) and pin in strapping:
+        if asks in (BUS, PULLED_UP, SENSE, ANALOG) and pin in strapping:
             broken.append(
                 (name, "GPIO {} is sampled while the chip starts: a level from outside could"
                  " keep it from starting".format(pin))
@@ -177,6 +200,11 @@ def broken_rules(wiring: Wiring) -> list:
             broken.append((name, "GPIO {} has glitches as a digital input".format(pin)))
         if asks in (DRIVE, SIGNAL, BUS, PULLED_UP) and pin in inputs:
             broken.append((name, "GPIO {} can neither drive nor pull".format(pin)))
+    if wiring.vacuum_b != NO_PIN and _side_by_side(wiring.vacuum_a, wiring.vacuum_b, analog):
+        broken.append(
+            ("vacuum_b", "GPIO {} stands beside GPIO {} of vacuum_a: a bridge of solder would"
+             " make one channel of the two".format(wiring.vacuum_b, wiring.vacuum_a))
+        )
     if wiring.chip == RP2040:
         _rp2040_rules(wiring, broken)
     for name, unit, low, high, _, _ in FACTS:
@@ -185,6 +213,13 @@ def broken_rules(wiring: Wiring) -> list:
             problem = "{} is outside {} to {} {}".format(value, low, high, unit)
             broken.append((name, problem.strip()))
     return broken
+
+
+def _side_by_side(one: int, other: int, order: tuple) -> bool:
+    """Do two pins stand beside each other, with nothing between?"""
+    return (
+        one in order and other in order and abs(order.index(one) - order.index(other)) == 1
+    )
 
 
 def _rp2040_rules(wiring: Wiring, broken: list) -> None:
@@ -219,6 +254,12 @@ def encode(wiring: Wiring) -> bytes:
 
 def decode(blob: bytes) -> Wiring:
     """The wiring at the start of a compiled config, or WiringError."""
+    if len(blob) > 4 and blob[:4] == MAGIC and blob[4] < WIRING_VERSION:
+        # It is shorter as well, which would tell nobody what to do.
+        raise WiringError(
+            "version", "{}, of an earlier Emery; this firmware reads {}".format(
+                blob[4], WIRING_VERSION)
+        )
     if len(blob) < LENGTH:
         raise WiringError("length", "{} bytes; at least {} expected".format(len(blob), LENGTH))
     fields = struct.unpack_from(_FORM, blob, 0)

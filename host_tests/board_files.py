@@ -20,8 +20,14 @@ import pytest
 from emery import slot
 
 SOURCES = slot.ROOT / "firmware" / "root"
-MPY = {"rp2": 0x1306, "esp32": 0x2B06}
-CHIPS = {"rp2": "rp2040", "esp32": "esp32"}
+# What a board is called here, and its chip, its `_mpy` and its machine.
+MPY = {"rp2": 0x1306, "esp32": 0x2B06, "esp32s3": 0x2B06}
+CHIPS = {"rp2": "rp2040", "esp32": "esp32", "esp32s3": "esp32s3"}
+MACHINES = {
+    "rp2": "Raspberry Pi Pico with RP2040",
+    "esp32": "Generic ESP32 module with SPIRAM with ESP32",
+    "esp32s3": "Generic ESP32S3 module with Octal-SPIRAM with ESP32S3",
+}
 
 
 class PowerLost(BaseException):
@@ -188,9 +194,11 @@ class Boot:
     def _modules(self) -> dict[str, Any]:
         return {
             "sys": SimpleNamespace(
-                platform=self.platform,
+                platform="rp2" if self.platform == "rp2" else "esp32",
                 path=self.path,
-                implementation=SimpleNamespace(_mpy=MPY[self.platform]),
+                implementation=SimpleNamespace(
+                    _mpy=MPY[self.platform], _machine=MACHINES[self.platform]
+                ),
                 stdout=SimpleNamespace(write=self._print),
                 print_exception=lambda error: self._print(f"{error!r}\n"),
             ),

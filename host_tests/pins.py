@@ -29,7 +29,8 @@ def reference_wiring(chip: int, **changes: int) -> Wiring:
     made = Wiring(chip, "bench")
     rp2040 = (2, 6, 5, 22, 18, 9, 26, 28, 27, 16, 20, 21, 10, 11, 12, 13, 14, 15, 0)
     esp32 = (25, 13, 27, 23, 35, 33, 36, 34, 39, 32, 21, 19, 18, 17, 16, 4, 2, 15, 5)
-    for role, pin in zip(wiring.ROLES, rp2040 if chip == wiring.RP2040 else esp32, strict=True):
+    esp32s3 = (47, 41, 12, 2, 16, 13, 4, 8, 6, 17, 9, 10, 39, 38, 5, 7, 3, 46, 15)
+    for role, pin in zip(wiring.ROLES, (rp2040, esp32, esp32s3)[chip], strict=True):
         setattr(made, role[0], pin)
     for name, value in changes.items():
         setattr(made, name, value)

@@ -14,10 +14,13 @@ import sys
 from machine import Pin
 from micropython import kbd_intr
 
-# Of `hal/wiring.py`, where actuators may be; a test holds them equal. On the ESP32 that
-# leaves out pins that move or are sampled at reset, the console and the flash.
+# Of `hal/wiring.py`, where actuators may be; a test holds them equal. On the ESP32s
+# that leaves out pins that move or are sampled at reset, console, USB and flash. One
+# port serves both, and what is a pin of the one is the flash of the other.
 if sys.platform == "rp2":
     PINS = tuple(range(23)) + (26, 27, 28)
+elif "S3" in sys.implementation._machine.split(" with ")[-1]:
+    PINS = (1, 2) + tuple(range(4, 18)) + (21, 38, 41, 42, 47, 48)
 else:
     PINS = (4, 13, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27, 32, 33)
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 MANIFEST_SCHEMA = 1
 MOST_TRIES = 2
-CHIP = "rp2040" if sys.platform == "rp2" else "esp32"
+# "Generic ESP32S3 module with ESP32S3": one port serves several chips.
+CHIP = "rp2040" if sys.platform == "rp2" else (
+    sys.implementation._machine.split(" with ")[-1].replace("-", "").lower()
+)
 
 
 def say(text: str) -> None:

@@ -126,7 +126,7 @@ def valid_wirings(draw: st.DrawFn) -> wiring.Wiring:
         setattr(drawn, name, draw(st.integers(low, high)))
     # Analog roles first and outputs last: the fewer pins fit, the sooner.
     for role, _, required, _ in sorted(wiring.ROLES, key=lambda row: PICKED.index(row[1])):
-        fit = [gpio for gpio in range(40) if fits(drawn, role, gpio)]
+        fit = [gpio for gpio in range(49) if fits(drawn, role, gpio)]
         if required or draw(st.booleans()):
             setattr(drawn, role, draw(st.sampled_from(fit)))
     assert wiring.broken_rules(drawn) == []
@@ -159,7 +159,7 @@ def wiring_toml(drawn: wiring.Wiring) -> str:
     lines.append(f'feed_period = "{drawn.feed_period_ms} ms"\n')
     for name, choices in wiring.CHOICES:
         lines.append(f'{name} = "{choices[getattr(drawn, name)]}"\n')
-    if chip == "esp32":
+    if chip != "rp2040":
         lines.append(
             '[timing]\ntick_period = "10 ms"\n'
             '[sensors]\nvacuum_a_divider = "47 %"\nvacuum_b_divider = "47 %"\n'

@@ -9,7 +9,7 @@ from emery import slot
 from hal import wiring
 from host_tests.board_files import CHIPS, SOURCES, BoardFiles, Boot, Reset
 
-PLATFORMS = ("rp2", "esp32")
+PLATFORMS = ("rp2", "esp32", "esp32s3")
 
 
 @pytest.fixture(params=PLATFORMS)

@@ -34,6 +34,11 @@ ESP32_PINS = {
     "power_sense": "GPIO35", "vacuum_a": "GPIO36", "vacuum_b": "GPIO34",
     "sensor_supply": "GPIO39", "footswitch": "GPIO32", "i2c_sda": "GPIO21", "i2c_scl": "GPIO19",
 }  # fmt: skip
+ESP32S3_PINS = {
+    "pump": "GPIO47", "feed": "GPIO41", "vent": "GPIO12", "heartbeat": "GPIO2",
+    "power_sense": "GPIO16", "vacuum_a": "GPIO4", "vacuum_b": "GPIO8",
+    "sensor_supply": "GPIO6", "footswitch": "GPIO17", "i2c_sda": "GPIO9", "i2c_scl": "GPIO10",
+}  # fmt: skip
 # What the ESP32's ADC and tick ask for.
 ESP32_SETTINGS = (
     '[timing]\ntick_period = "10 ms"\n'
@@ -49,6 +54,12 @@ def pico(mistake: str) -> str:
 def esp32(mistake: str) -> str:
     """As `pico`, for an ESP32."""
     return BOARD.replace("rp2040", "esp32") + pins_with(ESP32_PINS, mistake) + ESP32_SETTINGS
+
+
+def esp32s3(mistake: str) -> str:
+    """As `pico`, for an ESP32-S3."""
+    head = BOARD.replace("rp2040", "esp32s3")
+    return head + pins_with(ESP32S3_PINS, mistake) + ESP32_SETTINGS
 
 
 def pins_with(pins: dict[str, str], mistake: str) -> str:
@@ -221,9 +232,39 @@ PIN_MISTAKES = (
     Mistake("a pull-up where there is none", esp32('footswitch = "GPIO38"'), 6, 14,
             "pins.footswitch", "GPIO38 can neither drive nor pull", "Free and fit for it"),
     Mistake("a digital input with glitches",
-            esp32('power_sense = "GPIO36"').replace("GPIO36", "GPIO35", 2)
-            .replace("GPIO35", "GPIO36", 1), 6, 15,
+            esp32('power_sense = "GPIO36"').replace("GPIO36", "GPIO33", 2)
+            .replace("GPIO33", "GPIO36", 1), 6, 15,
             "pins.power_sense", "GPIO36 has glitches", "Free and fit for it"),
+    Mistake("USB of the ESP32-S3", esp32s3('buzzer = "GPIO19"'), 6, 10,
+            "pins.buzzer", "GPIO19 cannot be used on this chip", "Free and fit for it: GPIO0"),
+    Mistake("memory of the ESP32-S3", esp32s3('buzzer = "GPIO35"'), 6, 10,
+            "pins.buzzer", "GPIO35 cannot be used on this chip", "Free and fit for it"),
+    Mistake("a pump on a pin that is high at power-on", esp32s3('pump = "GPIO18"'), 6, 8,
+            "pins.pump", "GPIO18 moves or is sampled", "Free and fit for it: GPIO1, GPIO5"),
+    Mistake("a heartbeat on a pin that is pulled up", esp32s3('heartbeat = "GPIO39"'), 6, 13,
+            "pins.heartbeat", "GPIO39 moves or is sampled", "Free and fit for it"),
+    Mistake("a sensor on a strapping pin", esp32s3('sensor_supply = "GPIO3"'), 6, 17,
+            "pins.sensor_supply", "could keep it from starting", "Free and fit for it: GPIO1"),
+    Mistake("ADC2 of the ESP32-S3", esp32s3('vacuum_b = "GPIO11"'), 6, 12,
+            "pins.vacuum_b", "GPIO11 has no usable ADC, only GPIO1, GPIO2, GPIO3",
+            "Free and fit for it: GPIO1"),
+    Mistake("both sensors on one ADC pin", pico('vacuum_b = "GP26"'), 6, 12,
+            "pins.vacuum_b", "GP26 is taken by vacuum_a", "Free and fit for it: GP28."),
+    Mistake("the sensors side by side",
+            pico('vacuum_b = "GP27"').replace('supply = "GP27"', 'supply = "GP28"'), 6, 12,
+            "pins.vacuum_b", "GP27 stands beside GP26 of vacuum_a", "move another role first"),
+    Mistake("the sensors side by side on an ESP32", esp32s3('vacuum_b = "GPIO5"'), 6, 12,
+            "pins.vacuum_b", "a bridge of solder would make one channel", "Free and fit for it"),
+    Mistake("one sensor, to treat with", pico('vacuum_b = "none"'), 6, 12,
+            "pins.vacuum_b", "has no pin", 'says purpose = "bench" under [wiring]'),
+    Mistake("no heartbeat", pico('heartbeat = "none"'), 6, 13,
+            "pins.heartbeat", "has no pin", 'Write "GP0" for it'),
+    Mistake("neither sensor, on the bench",
+            pico('vacuum_a = "none"').replace('vacuum_b = "GP28"\n', "")
+            + '[wiring]\npurpose = "bench"', 6, 12,
+            "pins.vacuum_a", "has no pin", 'Write "GP26" for it'),
+    Mistake("an unknown purpose", BOARD + '[wiring]\npurpose = "benhc"', 6, 11,
+            "wiring.purpose", '"benhc" is not known here', 'Did you mean "bench"?'),
     Mistake("no pair", pico('i2c_scl = "GP3"'), 6, 11,
             "pins.i2c_scl", "GP20 and GP3 are no SDA and SCL of one I2C",
             "Free and fit for it: GP1, GP9, GP13, GP17 and others."),
@@ -254,6 +295,12 @@ PIN_MISTAKES = (
     Mistake("more than the ESP32's ADC sees",
             esp32('pump = "GPIO25"').replace('b_divider = "47.4 %"', 'b_divider = "55 %"'), 21, 20,
             "sensors.vacuum_b_divider", '"55 %" puts up to 2.732 V on the ADC', "Change"),
+    Mistake("more than the ESP32-S3's ADC sees",
+            esp32s3('pump = "GPIO47"').replace('b_divider = "47.4 %"', 'b_divider = "60 %"'), 21, 20,
+            "sensors.vacuum_b_divider", '"60 %" puts up to 2.98 V on the ADC', "Change"),
+    Mistake("a tick the ESP32-S3 cannot keep",
+            esp32s3('pump = "GPIO47"').replace('"10 ms"', '"5 ms"'),
+            18, 15, "timing.tick_period", '"5 ms" is shorter than the esp32s3 can keep', "Change"),
 )  # fmt: skip
 
 PROTOCOL_MISTAKES = (

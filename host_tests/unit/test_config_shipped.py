@@ -17,6 +17,7 @@ from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import ConfigError
 from emery.config.quantity import text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
+from emery.hardware.boards import FILES
 from firmware import limits
 from firmware.settings import SETTINGS, Settings, decode, encode
 from hal import wiring
@@ -24,7 +25,8 @@ from hal.wiring import CHIPS
 
 CONFIGS = Path(slot.ROOT) / "board_configs"
 REFERENCE = CONFIGS / "pico_reference.toml"
-REFERENCES = sorted(CONFIGS.glob("*_reference.toml"))
+# What each chip's own board states in full; other files extend one of them.
+REFERENCES = [CONFIGS / name for name in FILES.values()]
 PROTOCOLS = sorted((CONFIGS / "protocols").glob("*.toml"))
 FACE = CONFIGS / "protocols" / "face.toml"
 NECK = CONFIGS / "protocols" / "neck.toml"
@@ -359,7 +361,7 @@ def test_the_page_for_technicians_shows_what_really_happens() -> None:
 
 def test_the_page_for_technicians_shows_what_a_wrong_pin_gets() -> None:
     page = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    text = (CONFIGS / "esp32_reference.toml").read_text(encoding="utf-8")
+    text = (CONFIGS / "esp32_devkitc.toml").read_text(encoding="utf-8")
     tables = text.split("\n[")[1:]
     pins = tables[1].split("]\n")[1]
     kept = [line for line in pins.split("\n") if line.split(" = ")[0] != "pump"]

@@ -49,6 +49,7 @@ def write(tmp_path: Path) -> Callable[[bytes], Path]:
 def test_good_images_are_taken(write: Callable[[bytes], Path]) -> None:
     assert base.read(write(uf2()), "rp2040").chip == "rp2040"
     assert base.read(write(esp()), "esp32").chip == "esp32"
+    assert base.read(write(esp(chip=9)), "esp32s3").chip == "esp32s3"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,10 @@ def test_good_images_are_taken(write: Callable[[bytes], Path]) -> None:
         ("esp32", uf2(), "is a UF2 file, as for an RP2040"),
         ("esp32", b"", "does not begin as one does"),
         ("esp32", b"hello" * 10, "does not begin as one does"),
-        ("esp32", esp(chip=9), "for another chip of the family"),
+        ("esp32", esp(chip=9), "it is for an ESP32-S3"),
+        ("esp32s3", esp(), "it is for an ESP32"),
+        ("esp32s3", esp(chip=5), "for another chip of the family"),
+        ("esp32s3", uf2(), "is a UF2 file, as for an RP2040"),
     ],
 )
 def test_other_images_are_refused_before_anything_happens(
@@ -77,7 +81,15 @@ def test_other_images_are_refused_before_anything_happens(
     assert told.value.code is ExitCode.BAD_INPUT
 
 
-@pytest.mark.parametrize(("chip", "name"), [("rp2040", "RPI_PICO"), ("esp32", "ESP32_GENERIC")])
+@pytest.mark.parametrize(
+    ("chip", "name"),
+    [
+        ("rp2040", "RPI_PICO,"),
+        ("rp2040", "RPI_PICO_W"),
+        ("esp32", "ESP32_GENERIC,"),
+        ("esp32s3", "ESP32_GENERIC_S3"),
+    ],
+)
 def test_a_missing_image_says_where_to_get_one(tmp_path: Path, chip: str, name: str) -> None:
     with pytest.raises(DeviceProblem, match="there is no image") as told:
         base.read(tmp_path / "none", chip)
@@ -199,6 +211,20 @@ def test_an_esp32_is_written_by_esptool_and_keeps_its_files(
     bench.calls.clear()
     bench.put(base.Base(path, "esp32"), erase=True)
     assert "--erase-all" in bench.calls[0]
+
+
+def test_an_esp32_s3_has_its_boot_loader_at_the_very_beginning(
+    bench: Bench, write: Callable[[bytes], Path]
+) -> None:
+    path = write(esp(chip=9))
+    bench.ports = [Port("/dev/ttyACM0", "", "Espressif chip with USB of its own")]
+    assert bench.put(base.Base(path, "esp32s3")).device == "/dev/ttyACM0"
+    call = bench.calls[0]
+    assert call[:2] == ["--chip", "esp32s3"]
+    assert call[-2:] == ["0x0", str(path)]
+    bench.esptool = (2, "A fatal error occurred: This chip is ESP32, not ESP32-S3.")
+    with pytest.raises(DeviceProblem, match="is no ESP32-S3"):
+        bench.put(base.Base(path, "esp32s3"))
 
 
 def test_an_esp32_that_stays_silent_is_told_of_erasing(

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 BOARDS = slot.ROOT / "board_configs"
-CONFIGS = {"rp2040": BOARDS / "pico_reference.toml", "esp32": BOARDS / "esp32_reference.toml"}
+CONFIGS = {"rp2040": BOARDS / "pico_reference.toml", "esp32": BOARDS / "esp32_devkitc.toml"}
 FACE = BOARDS / "protocols" / "face.toml"
 OTHER = {"rp2040": "esp32", "esp32": "rp2040"}
 

@@ -29,7 +29,7 @@ from host_tests.pins import Rig, Ticks, loop, reference_wiring, rig, wish
 FULL = wish(FULL_PERMILLE, FULL_PERMILLE, VENT_CLOSED)
 
 
-@pytest.fixture(params=[wiring.RP2040, wiring.ESP32], ids=wiring.CHIPS)
+@pytest.fixture(params=range(len(wiring.CHIPS)), ids=wiring.CHIPS)
 def bench(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Each chip."""
     with rig(request.param) as made:
@@ -459,6 +459,38 @@ def test_a_board_without_the_optional_parts(chip: int) -> None:
         assert board.buttons_pressed() == 0
         board.stop()
         assert board.output_errors == 0
+
+
+# A bench rig -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chip", range(len(wiring.CHIPS)))
+def test_a_bench_rig_begins_every_start_in_service(chip: int) -> None:
+    with rig(chip, purpose=wiring.BENCH) as bench:
+        assert bench.board().in_service == 1  # power-on
+        with pytest.raises(ResetAsked):
+            bench.board().restart(0)  # the ordinary way out of SERVICE
+        board = bench.board()
+        assert board.reset_cause == contract.RESET_ASKED
+        assert board.in_service == 1
+
+
+@pytest.mark.parametrize("chip", range(len(wiring.CHIPS)))
+def test_the_one_sensor_of_a_bench_rig_stands_for_both(
+    chip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(chip, purpose=wiring.BENCH, vacuum_b=wiring.NO_PIN) as bench:
+        board = bench.board()
+        counts = iter(range(20_000, 60_000, 100))
+        monkeypatch.setattr(bench.world, "adc_counts", lambda pin: next(counts))
+        monkeypatch.setattr(bench.world, "adc_uv", lambda pin: next(counts) * 50)
+        monkeypatch.setattr(bench.chip.mcu, "fast", False)
+        readings = Readings()
+        for _ in range(3):
+            board.sample(readings)
+            # Not a second look at A, whose noise would be another.
+            assert readings.vacuum_a_raw == readings.vacuum_b_raw
+            assert 0 < readings.vacuum_a_raw != readings.sensor_supply_raw
 
 
 # Storage ---------------------------------------------------------------------------------

@@ -1,16 +1,64 @@
 """What only the ESP32 board does: ticks paced by the main loop, the heartbeat by
 the ticks, counts from millivolts."""
 
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
 from hal import wiring
 from hal.contract import FULL_PERMILLE, LEASE_MS, RAW_FULL_SCALE, VENT_CLOSED, Readings
-from host_tests.pins import Rig, Ticks, rig, wish
+from host_tests.pins import Rig, Ticks, reference_wiring, rig, wish
 
 FULL = wish(FULL_PERMILLE, FULL_PERMILLE, VENT_CLOSED)
+
+
+@pytest.mark.parametrize("chip", [wiring.ESP32, wiring.ESP32S3])
+def test_each_chip_knows_itself_and_takes_no_wiring_of_the_other(chip: int) -> None:
+    other = wiring.ESP32 + wiring.ESP32S3 - chip
+    with rig(chip) as bench:
+        mine, bench.wires = bench.wires, reference_wiring(other)
+        with pytest.raises(wiring.WiringError, match="not for the chip of this board"):
+            bench.board()
+        assert not any(bench.chip.pins[one].drives for one in bench.chip.mcu.chip.pins)
+        bench.wires = mine
+        assert bench.board().CHIP == chip
+
+
+@pytest.mark.parametrize(
+    ("machine", "chip"),
+    [
+        ("Generic ESP32 module with ESP32", wiring.ESP32),
+        ("Generic ESP32 module with SPIRAM with ESP32", wiring.ESP32),
+        ("Generic ESP32S3 module with ESP32S3", wiring.ESP32S3),
+        ("Generic ESP32S3 module with Octal-SPIRAM with ESP32S3", wiring.ESP32S3),
+        ("Generic ESP32S3 module with ESP32-S3", wiring.ESP32S3),
+        ("Generic ESP32C3 module with ESP32C3", wiring.NO_PIN),
+        ("ESP32S3", wiring.ESP32S3),
+        ("", wiring.NO_PIN),
+    ],
+)
+def test_the_chip_is_told_by_the_name_of_the_machine(
+    machine: str, chip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with rig(wiring.ESP32) as bench:
+        bench.board()
+        module = sys.modules["hal.esp32"]
+        implementation = SimpleNamespace(_machine=machine)
+        monkeypatch.setattr(module, "sys", SimpleNamespace(implementation=implementation))
+        assert module._this_chip() == chip
+
+
+@pytest.mark.parametrize("pin", [0, 3, 18, 39, 40, 45, 46])
+def test_no_actuator_of_an_esp32_s3_hangs_on_a_pin_that_moves_at_boot(pin: int) -> None:
+    with rig(wiring.ESP32S3, led_ready=wiring.NO_PIN, led_fault=wiring.NO_PIN,
+             button_start=wiring.NO_PIN) as bench:  # fmt: skip
+        bench.wires.pump = pin
+        with pytest.raises(wiring.WiringError, match="while the chip starts"):
+            bench.board()
+        assert not any(bench.chip.pins[one].drives for one in bench.chip.mcu.chip.pins)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from host_tests.bench import CHECKLIST, CLIENT
 from host_tests.pins import Rig
 
 CONFIGS = slot.ROOT / "board_configs"
-REFERENCES = {"rp2040": "pico_reference.toml", "esp32": "esp32_reference.toml"}
+REFERENCES = {"rp2040": "pico_reference.toml", "esp32": "esp32_devkitc.toml"}
 
 
 class Device:

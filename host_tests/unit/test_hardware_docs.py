@@ -145,20 +145,26 @@ def test_the_vacuum_channels_are_no_neighbours(chip: str) -> None:
 
 @pytest.mark.parametrize("chip", CHIPS)
 def test_every_pin_stands_once_on_its_header(chip: str) -> None:
-    names = [name for row in boards.HEADERS[chip] for name in row if name != boards.GROUND]
+    # The ESP32-S3's board has its 3.3 V on two pins side by side.
+    twice = (boards.GROUND, "3V3") if chip == "esp32s3" else (boards.GROUND,)
+    names = [name for row in boards.HEADERS[chip] for name in row if name not in twice]
     assert len(names) == len(set(names))
     for role, *_ in ROLES:
         boards.place(chip, role)
-    long = 20 if chip == "rp2040" else 19
+    long = {"rp2040": 20, "esp32": 19, "esp32s3": 22}[chip]
     assert [len(row) for row in boards.HEADERS[chip]] == [long, long]
 
 
 def test_places_on_the_headers() -> None:
-    # Pico data sheet, figure 2; ESP32-DevKitC V4 user guide, header block.
+    # Pico data sheet, figure 2; ESP32-DevKitC V4 and ESP32-S3-DevKitC-1 v1.1 user
+    # guides, header block.
     places = {boards.pin("rp2040", role): boards.place("rp2040", role) for role, *_ in ROLES}
     assert [places[pin] for pin in ("GP2", "GP15", "GP16", "GP28")] == ["4", "20", "21", "34"]
     places = {boards.pin("esp32", role): boards.place("esp32", role) for role, *_ in ROLES}
     assert (places["GPIO36"], places["GPIO13"], places["GPIO23"]) == ("J2-3", "J2-15", "J3-2")
+    places = {boards.pin("esp32s3", role): boards.place("esp32s3", role) for role, *_ in ROLES}
+    assert (places["GPIO4"], places["GPIO8"]) == ("J1-4", "J1-12")
+    assert (places["GPIO2"], places["GPIO47"]) == ("J3-5", "J3-17")
 
 
 # Sums -----------------------------------------------------------------------------
@@ -202,9 +208,10 @@ def test_the_comparator_stands_between_firmware_and_relief_valve() -> None:
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_dividers_are_those_of_the_board_config(chip: str) -> None:
     settings = boards.board(chip).settings
+    share = parts.share(parts.VACUUM_DIVIDER[parts.CIRCUIT_OF[chip]])
     for channel in ("a", "b"):
         permille = getattr(settings, f"vacuum_{channel}_divider_permille")
-        assert permille / 1_000 == pytest.approx(parts.share(parts.VACUUM_DIVIDER[chip]), abs=2e-3)
+        assert permille / 1_000 == pytest.approx(share, abs=2e-3)
     permille = settings.sensor_supply_divider_permille
     assert permille / 1_000 == pytest.approx(parts.share(parts.SUPPLY_DIVIDER), abs=2e-3)
     assert settings.sensor_supply_mv / 1_000 == parts.SENSOR_SUPPLY_V
@@ -218,7 +225,9 @@ def test_the_heartbeats_are_those_of_the_boards() -> None:
     word_ms = (pulse * rp2040["_PULSES"] + 2) * 1_000 / rp2040["_HEARTBEAT_HZ"]
     assert parts.TAIL_MS["rp2040"] == pytest.approx(2 * word_ms)
     assert parts.EDGES_MS["rp2040"] == pulse * 1_000 / rp2040["_HEARTBEAT_HZ"]
-    assert parts.EDGES_MS["esp32"] == boards.board("esp32").settings.tick_period_ms
+    for chip in ("esp32", "esp32s3"):
+        circuit = parts.CIRCUIT_OF[chip]
+        assert parts.EDGES_MS[circuit] == boards.board(chip).settings.tick_period_ms
     assert parts.power_off_ms("rp2040").high < LEASE_MS
 
 

@@ -6,10 +6,23 @@ from binascii import crc32
 import pytest
 
 from hal import wiring
-from hal.wiring import ESP32, FACTS, LENGTH, NO_PIN, ROLES, RP2040, Wiring, WiringError
+from hal.wiring import (
+    BENCH,
+    ESP32,
+    ESP32S3,
+    FACTS,
+    LENGTH,
+    NO_PIN,
+    ROLES,
+    RP2040,
+    TREATMENT,
+    WIRING_VERSION,
+    Wiring,
+    WiringError,
+)
 from host_tests.pins import reference_wiring
 
-CHIPS = (RP2040, ESP32)
+CHIPS = (RP2040, ESP32, ESP32S3)
 
 
 @pytest.fixture(params=CHIPS, ids=wiring.CHIPS)
@@ -97,7 +110,8 @@ def test_facts_have_ranges(wires: Wiring) -> None:
         setattr(wires, name, default)
 
 
-# RP2040 data sheet, table of GPIO functions; Pico data sheet; ESP32 data sheet.
+# RP2040 data sheet, table of GPIO functions; Pico data sheet; ESP32 and ESP32-S3 data
+# sheets.
 @pytest.mark.parametrize(
     ("chip", "role", "pins"),
     [
@@ -106,6 +120,10 @@ def test_facts_have_ranges(wires: Wiring) -> None:
         (ESP32, "pump", {4, 13, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27, 32, 33}),
         (ESP32, "vacuum_a", {32, 33, 34, 35, 36, 37, 38, 39}),
         (ESP32, "footswitch", {4, 13, 14, 16, 17, 18, 19, 21, 22, 23, 25, 26, 27, 32, 33}),
+        (ESP32S3, "pump", {1, 2, *range(4, 18), 21, 38, 41, 42, 47, 48}),
+        (ESP32S3, "vacuum_a", {1, 2, *range(4, 11)}),
+        (ESP32S3, "footswitch", {1, 2, *range(4, 19), 21, *range(38, 43), 47, 48}),
+        (ESP32S3, "power_sense", {1, 2, *range(4, 19), 21, *range(38, 43), 47, 48}),
     ],
 )
 def test_the_pins_that_a_role_may_have(chip: int, role: str, pins: set[int]) -> None:
@@ -143,5 +161,64 @@ def test_the_buzzer_does_not_share_the_slice_of_the_pump() -> None:
         wires.power_sense = 17
         assert "PWM slice" in refused(wires)["buzzer"]
     assert wiring.pwm_slice(2) == wiring.pwm_slice(18) == wiring.pwm_slice(19) == 1
-    # The ESP32 gives each frequency a timer of its own.
-    assert refused(reference_wiring(ESP32)) == {}
+    # The ESP32s give each frequency a timer of its own.
+    assert refused(reference_wiring(ESP32)) == refused(reference_wiring(ESP32S3)) == {}
+
+
+# Side by side on the header or the module: ESP32-WROOM-32E data sheet, pins 4 to 9;
+# user guides of the boards. Between GP27 and GP28 there is analog ground.
+NEIGHBOURS = {
+    RP2040: {(26, 27)},
+    ESP32: {(36, 39), (34, 39), (34, 35), (32, 35), (32, 33), (37, 38)},
+    ESP32S3: {(4, 5), (5, 6), (6, 7), (3, 8), (9, 10), (1, 2)},
+}
+
+
+def test_no_bridge_of_solder_makes_one_channel_of_the_two(wires: Wiring) -> None:
+    analog = [pin for pin in wiring._CHIP_PINS[wires.chip][5] if pin != NO_PIN]
+    for role in wiring.ROLES:
+        setattr(wires, role[0], NO_PIN)
+    found = set()
+    for one in analog:
+        for other in analog:
+            wires.vacuum_a, wires.vacuum_b = one, other
+            if "stands beside" in refused(wires).get("vacuum_b", ""):
+                found.add((min(one, other), max(one, other)))
+    assert found == NEIGHBOURS[wires.chip]
+
+
+# What a board is for --------------------------------------------------------------------
+
+
+def test_a_board_treats_unless_it_says_otherwise(wires: Wiring) -> None:
+    assert wires.purpose == TREATMENT == Wiring(wires.chip, "b").purpose
+    assert dict(wiring.CHOICES)["purpose"][BENCH] == "bench"
+
+
+def test_only_a_bench_rig_may_lack_a_sensor_and_only_the_second(wires: Wiring) -> None:
+    wires.vacuum_b = NO_PIN
+    assert refused(wires) == {"vacuum_b": "needs a pin"}
+    with pytest.raises(WiringError, match="vacuum_b: needs a pin"):
+        wiring.decode(wiring.encode(wires))
+    wires.purpose = BENCH
+    assert refused(wires) == {}
+    assert wiring.decode(wiring.encode(wires)).vacuum_b == NO_PIN
+    wires.vacuum_a = NO_PIN
+    assert refused(wires) == {"vacuum_a": "needs a pin"}
+
+
+def test_a_bench_rig_with_both_sensors_keeps_to_the_rules_of_both(wires: Wiring) -> None:
+    wires.purpose = BENCH
+    wires.vacuum_b = wires.vacuum_a
+    assert "taken by vacuum_a" in refused(wires)["vacuum_b"]
+
+
+def test_a_config_of_an_earlier_version_is_called_that(wires: Wiring) -> None:
+    # Version 1 had no `purpose`, and so was two bytes shorter.
+    blob = wiring.encode(wires)
+    for version in range(WIRING_VERSION):
+        former = blob[:4] + bytes([version]) + blob[5 : LENGTH - 6]
+        former += struct.pack("<I", crc32(former))
+        assert len(former) == LENGTH - 2
+        with pytest.raises(WiringError, match=f"version: {version}, of an earlier Emery"):
+            wiring.decode(former)

@@ -30,7 +30,7 @@ from hal.contract import (
     VENT_OPEN,
 )
 
-CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_reference"}
+CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
 PROTOCOL = slot.ROOT / "board_configs" / "protocols" / "face.toml"
 # The board is built, proves its barriers, and the self-test is over.
 TO_STANDBY_MS = 2_500

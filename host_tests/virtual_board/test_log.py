@@ -23,7 +23,7 @@ from emery.virtual_board.installed import install
 from firmware import faults, journal, treatment
 from hal.contract import COMMAND_RESTART
 
-CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_reference"}
+CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
 TURN_MS = 20
 
 

@@ -17,7 +17,7 @@ from emery.virtual_board.world import World
 from firmware.settings import encode
 from hal import wiring
 
-CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_reference"}
+CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
 OPERATOR = {
     "passes": 1, "zones": [0, 2], "pass_on_skin_ms": 6_000, "on_fault": ON_FAULT_STOP,
 }  # fmt: skip

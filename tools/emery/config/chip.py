@@ -4,24 +4,39 @@ The firmware's own rules hold for every chip, and a simulated board may be any;
 these are judged once a file states its pins.
 """
 
+from dataclasses import dataclass
+
 from firmware.settings import Settings
 
-# ESP-IDF, ADC guide: with the attenuation of 11 dB the ESP32 measures truly
-# from 150 to 2450 mV.
-_ESP32_LOWEST_MV = 150
-_ESP32_HIGHEST_MV = 2450
-# Its tick is paced by software beside an operating system, which keeps 10 ms. [E]
-_ESP32_TICK_MS = 10
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What an ADC measures truly, and the shortest tick that can be kept."""
+
+    lowest_mv: int
+    highest_mv: int
+    tick_ms: int
+
+
+# With the highest attenuation, 11 or 12 dB, the ESP32 measures truly from 150 to
+# 2450 mV (ESP-IDF, ADC guide), the ESP32-S3 from 0 to 2900 mV (its data sheet; the
+# guide's 3100 mV have errors that grow from there on). Their ticks are paced by
+# software beside an operating system, which keeps 10 ms. [E]
+_LIMITS = {"esp32": _Limits(150, 2450, 10), "esp32s3": _Limits(0, 2900, 10)}
 
 
 def broken_rules(chip: str, settings: Settings) -> list[tuple[str, str]]:
     """(setting, problem) for everything that this chip cannot do."""
-    if chip != "esp32":
+    limits = _LIMITS.get(chip)
+    if limits is None:
         return []
     broken = []
-    if settings.tick_period_ms < _ESP32_TICK_MS:
+    if settings.tick_period_ms < limits.tick_ms:
         broken.append(
-            ("tick_period_ms", f"is shorter than the esp32 can keep, which is {_ESP32_TICK_MS} ms")
+            (
+                "tick_period_ms",
+                f"is shorter than the {chip} can keep, which is {limits.tick_ms} ms",
+            )
         )
     # Where the supply is at the upper end of its tolerance, and the sensor vented.
     supply_mv = (
@@ -33,10 +48,10 @@ def broken_rules(chip: str, settings: Settings) -> list[tuple[str, str]]:
     for name, highest_mv in ends:
         row = f"{name}_divider_permille"
         at_adc_mv = highest_mv * getattr(settings, row) // 1000
-        if not _ESP32_LOWEST_MV <= at_adc_mv <= _ESP32_HIGHEST_MV:
+        if not limits.lowest_mv <= at_adc_mv <= limits.highest_mv:
             problem = (
-                f"puts up to {at_adc_mv} mV on the ADC; the esp32 measures truly from "
-                f"{_ESP32_LOWEST_MV} mV to {_ESP32_HIGHEST_MV} mV"
+                f"puts up to {at_adc_mv} mV on the ADC; the {chip} measures truly from "
+                f"{limits.lowest_mv} mV to {limits.highest_mv} mV"
             )
             broken.append((row, problem))
     return broken

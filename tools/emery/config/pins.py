@@ -7,6 +7,10 @@
     [wiring]
     pump_pwm = "20 kHz"
     motion_sensor = "LIS3DH"
+    purpose = "treatment"
+
+A role without a pin is left out, or says "none", so that a file that extends another
+can take a pin away. A bench rig (`purpose = "bench"`) may lack vacuum sensor B.
 
 Every role, rule, range and default comes from `hal.wiring`, where the board
 takes them from as well. A file without [pins] can be simulated; a board that is
@@ -22,6 +26,7 @@ from emery.config.problem import listed, quoted
 from emery.config.table import Table, described
 from hal.wiring import (
     ANALOG,
+    BENCH,
     BUS,
     CHIPS,
     CHOICES,
@@ -37,7 +42,11 @@ from hal.wiring import (
 )
 
 # How the pins of a chip are written on its board.
-_PREFIXES = {"rp2040": "GP", "esp32": "GPIO"}
+_PREFIXES = {"rp2040": "GP", "esp32": "GPIO", "esp32s3": "GPIO"}
+# A pin of each that may be proposed to anyone.
+_EXAMPLES = {"rp2040": 2, "esp32": 25, "esp32s3": 12}
+# How a role is written that has no pin.
+NO_PIN_TEXT = "none"
 
 _KINDS = {
     DRIVE: "an output that is quiet while the chip starts",
@@ -53,7 +62,7 @@ _CHOICES = dict(CHOICES)
 
 # More pins than this are not proposed, nor is one with a higher number looked for.
 _MOST_PROPOSED = 4
-_HIGHEST_GPIO = 39
+_HIGHEST_GPIO = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,18 @@ def read_wiring(document: Document, chip: str, board_name: str, *, required: boo
     return wiring
 
 
+def refused_for_treatment(wiring: Wiring) -> str:
+    """Why a board of this wiring never treats, in words; "" if it may."""
+    if wiring.purpose != BENCH:
+        return ""
+    sensors = "has one vacuum sensor" if wiring.vacuum_b == NO_PIN else "is a bench rig"
+    return (
+        f'"{wiring.board_name}" {sensors} (wiring.purpose is "bench"): it never treats. Put it on '
+        "a device with emery flash, which then stays in SERVICE; to simulate a treatment, use the "
+        "file of a board with both sensors."
+    )
+
+
 def _fact(table: Table, fact: Fact) -> int:
     if fact.choices:
         default = fact.choices[fact.default]
@@ -117,9 +138,9 @@ def _fact(table: Table, fact: Fact) -> int:
 def _read_pin(table: Table, role: str, chip: str, wiring: Wiring) -> bool:
     """Put the pin of a role into `wiring`. False if what is written is no pin."""
     written = table.value(role)
-    if written is None or not chip:
+    if written is None or written == NO_PIN_TEXT or not chip:
         return True
-    example = pin_text(chip, 2 if chip == "rp2040" else 25)
+    example = pin_text(chip, _EXAMPLES[chip])
     expected = f"a pin of the {chip}, such as {quoted(example)}"
     if not isinstance(written, str):
         remedy = f"Write it as text, as in {quoted(example)}."
@@ -150,8 +171,12 @@ def _note_rule(table: Table, role: str, rule: str, chip: str, wiring: Wiring) ->
     fit = [pin_text(chip, gpio) for gpio in _fitting(wiring, role)]
     if getattr(wiring, role) == NO_PIN:
         example = quoted(fit[0] if fit else "...")
-        remedy = f"Add {role} = {example} under [pins]."
-        table.problem(role, "is missing", f"a pin for it ({purpose})", remedy)
+        what, remedy = "is missing", f"Add {role} = {example} under [pins]."
+        if table.has(role):
+            what, remedy = "has no pin", f"Write {example} for it, or another pin that fits."
+        if role == "vacuum_b":
+            remedy += ' A rig that never treats says purpose = "bench" under [wiring] instead.'
+        table.problem(role, what, f"a pin for it ({purpose})", remedy)
         return
     remedy = "No free pin fits; move another role first."
     if fit:

@@ -2,11 +2,11 @@
 
 The image is looked at before anything else happens. An RP2040 shows a drive when it
 is powered on with its BOOTSEL button held (a running MicroPython can be asked to go
-there): the image is copied to it, and the chip restarts by itself. An ESP32 is
-written by esptool through its serial port. Neither touches the files on the device,
-with the counts of passes among them. An ESP32 that never had MicroPython may hold
-something else where those belong, which keeps MicroPython from starting; that is
-erased when `--erase` says so.
+there): the image is copied to it, and the chip restarts by itself. An ESP32 or
+ESP32-S3 is written by esptool through its serial port. Neither touches the files on
+the device, with the counts of passes among them. An ESP32 that never had MicroPython
+may hold something else where those belong, which keeps MicroPython from starting;
+that is erased when `--erase` says so.
 """
 
 import importlib.util
@@ -35,17 +35,21 @@ _UF2_HAS_FAMILY = 0x2000
 _RP2040_FAMILY = 0xE48BFF56
 
 # esptool's documentation, "Firmware Image Format": the first byte of an image, and
-# where its header names the chip; 0 is the ESP32 itself.
+# where its header names the chip, by these numbers (ESP-IDF, esp_app_format.h).
 _ESP_MAGIC = 0xE9
 _ESP_CHIP_AT = 12
 _ESP_HEADER = 24
-# The ESP32's boot loader, with which MicroPython's images begin, lies here.
-_ESP_ADDRESS = "0x1000"
+_ESP_CHIPS = {"esp32": 0, "esp32s3": 9}
+_ESP_NAMES = {"esp32": "ESP32", "esp32s3": "ESP32-S3"}
+# The boot loader, with which MicroPython's images begin, lies there (the same page).
+_ESP_ADDRESSES = {"esp32": "0x1000", "esp32s3": "0x0"}
 _ESP_BAUD = "460800"
 
 _WHERE = {
-    "rp2040": "For a Raspberry Pi Pico it is the .uf2 file of RPI_PICO",
+    "rp2040": "For a Raspberry Pi Pico it is the .uf2 file of RPI_PICO, for a Pico W that of "
+    "RPI_PICO_W",
     "esp32": "For an ESP32 DevKit it is the .bin file of ESP32_GENERIC",
+    "esp32s3": "For an ESP32-S3 DevKit it is the .bin file of ESP32_GENERIC_S3",
 }
 _WAIT_S = 20.0
 _COPY_S = 120.0
@@ -76,7 +80,7 @@ def read(path: Path, chip: str) -> Base:
         raise DeviceProblem(
             f"there is no image {path} ({error.strerror or error})", where, ExitCode.BAD_INPUT
         ) from None
-    wrong = _wrong_uf2(content) if chip == "rp2040" else _wrong_esp(content)
+    wrong = _wrong_uf2(content) if chip == "rp2040" else _wrong_esp(content, chip)
     if wrong:
         raise DeviceProblem(
             f"{path} is no image for an {chip}: {wrong}. Nothing was changed",
@@ -105,12 +109,16 @@ def _wrong_uf2(content: bytes) -> str:
     return ""
 
 
-def _wrong_esp(content: bytes) -> str:
+def _wrong_esp(content: bytes, chip: str) -> str:
     if content[:8] == _UF2_BEGINS:
         return "it is a UF2 file, as for an RP2040"
     if len(content) < _ESP_HEADER or content[0] != _ESP_MAGIC:
         return "it does not begin as one does"
-    if int.from_bytes(content[_ESP_CHIP_AT : _ESP_CHIP_AT + 2], "little"):
+    number = int.from_bytes(content[_ESP_CHIP_AT : _ESP_CHIP_AT + 2], "little")
+    if number != _ESP_CHIPS[chip]:
+        for other, its_number in _ESP_CHIPS.items():
+            if its_number == number:
+                return f"it is for an {_ESP_NAMES[other]}"
         return "it is for another chip of the family"
     return ""
 
@@ -197,9 +205,9 @@ def _put_esp(
     say(f"writing MicroPython to {port.device}" + (", after erasing all of it" if erase else ""))
     show(0.0, "writing MicroPython; this takes a minute")
     command = [
-        sys.executable, "-P", "-m", "esptool", "--chip", "esp32", "--port", port.device,
+        sys.executable, "-P", "-m", "esptool", "--chip", base.chip, "--port", port.device,
         "--baud", _ESP_BAUD, "write-flash", "--no-progress",
-        *(["--erase-all"] if erase else []), _ESP_ADDRESS, str(base.path),
+        *(["--erase-all"] if erase else []), _ESP_ADDRESSES[base.chip], str(base.path),
     ]  # fmt: skip
     try:
         done = subprocess.run(
@@ -211,7 +219,7 @@ def _put_esp(
             "Unplug the board, plug it in, and do it again.",
         ) from None
     if done.returncode:
-        raise _esptool_problem(port, done.stdout + done.stderr)
+        raise _esptool_problem(base.chip, port, done.stdout + done.stderr)
     for _ in range(_STARTS):  # the first start makes the file system
         with suppress(DeviceProblem):
             Remote(port.device).run(["exec", "pass"], limit_s=_PROBE_S)
@@ -224,17 +232,19 @@ def _put_esp(
     )
 
 
-def _esptool_problem(port: Port, output: str) -> DeviceProblem:
+def _esptool_problem(chip: str, port: Port, output: str) -> DeviceProblem:
+    name = _ESP_NAMES[chip]
     told = " ".join(line.strip() for line in output.splitlines() if "error" in line.lower())
     if "not ESP32" in told or "This chip is" in told:
         return DeviceProblem(
-            f"the chip at {port.device} is no ESP32: {told}",
-            "Connect a board with an ESP32, or name the port of one with --port.",
+            f"the chip at {port.device} is no {name}: {told}",
+            f"Connect a board with an {name}, or name the port of one with --port.",
         )
     if "Failed to connect" in told or "No serial data" in told:
         return DeviceProblem(
-            f"the ESP32 at {port.device} does not go into its boot loader",
-            "Hold its BOOT button (IO0), press EN once, let go of BOOT; then do it again.",
+            f"the {name} at {port.device} does not go into its boot loader",
+            "Hold its BOOT button (IO0), press EN (or RST) once, let go of BOOT; then do it "
+            "again.",
         )
     return DeviceProblem(
         f"esptool could not write to {port.device}: {told or 'it did not say why'}",

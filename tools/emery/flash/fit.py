@@ -2,6 +2,7 @@
 
 from emery.device.problem import DeviceProblem
 from emery.flash.look import Looked
+from hal.wiring import CHIPS
 
 # What the boards of hal/ need: hard timers (1.26) and what they were tested with.
 LEAST_MICROPYTHON = (1, 28, 0)
@@ -10,7 +11,6 @@ _GET_IMAGE = (
     "Put a newer MicroPython on it: --base IMAGE, with an image for this board from "
     "micropython.org/download, version 1.28 or later."
 )
-_CHIPS = ("rp2040", "esp32")
 
 
 def check_interpreter(device: Looked) -> None:
@@ -32,10 +32,10 @@ def check_interpreter(device: Looked) -> None:
 
 def check_known(chip: str) -> None:
     """Is it a chip that Emery knows? Raises DeviceProblem."""
-    if chip not in _CHIPS:
+    if chip not in CHIPS:
         raise DeviceProblem(
             f"the device has an unknown chip, {chip or 'which it does not name'}; Emery knows "
-            f"{' and '.join(_CHIPS)}. Nothing was changed",
+            f"{', '.join(CHIPS[:-1])} and {CHIPS[-1]}. Nothing was changed",
             "Connect a board with one of them.",
         )
 

@@ -14,7 +14,9 @@ _LIMIT_S = 60.0
 
 # By the names that MicroPython gives its ports, and that it gives the chips.
 _CHIPS = {"rp2": "rp2040", "esp32": "esp32"}
-_CHIP_NAMES = {"RP2040": "rp2040", "ESP32": "esp32"}
+_CHIP_NAMES = {
+    "RP2040": "rp2040", "ESP32": "esp32", "ESP32S3": "esp32s3", "ESP32-S3": "esp32s3",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,11 +47,11 @@ def sums_table() -> str:
     """What the parts work out to, with the ends that their tolerances allow."""
     hard_kpa = HARD_VACUUM_PA / 1_000
     rows = []
-    for chip in CHIPS:
+    for chip, name in parts.CIRCUITS.items():
         drop_out, off = parts.drop_out_ms(chip), parts.power_off_ms(chip)
         rows.append(
             [
-                f"drop-out of the one-shots, {boards.NAMES[chip]}",
+                f"drop-out of the one-shots, {name}",
                 f"0.7 x {parts.ONE_SHOT_KOHM[chip]:g} kohm x {parts.ONE_SHOT_NANOFARAD:g} nF",
                 f"{drop_out.nominal:.1f} ms ({drop_out.low:.1f} to {drop_out.high:.1f})",
                 f"at most {parts.DROP_OUT_MS[chip]:g} ms; edges come every"
@@ -60,7 +60,7 @@ def sums_table() -> str:
         )
         rows.append(
             [
-                f"power off after the last lease, {boards.NAMES[chip]}",
+                f"power off after the last lease, {name}",
                 f"{parts.TAIL_MS[chip]:g} ms of edges that still come, and the drop-out",
                 f"{off.nominal:.1f} ms (at most {off.high:.1f})",
                 f"the lease of {LEASE_MS} ms",
@@ -78,12 +78,12 @@ def sums_table() -> str:
             f" {parts.RELIEF_KPA:g} kPa of the relief valve",
         ]
     )
-    for chip in CHIPS:
+    for chip, name in parts.CIRCUITS.items():
         divider = parts.VACUUM_DIVIDER[chip]
         part = parts.share(divider)
         rows.append(
             [
-                f"vacuum channels, {boards.NAMES[chip]}",
+                f"vacuum channels, {name}",
                 f"{divider[0]:g} kohm over {divider[1]:g} kohm: {part:.1%}",
                 f"{parts.sensor_v(0) * part * 1_000:.0f} mV vented,"
                 f" {parts.sensor_v(hard_kpa) * part * 1_000:.0f} mV at {hard_kpa:g} kPa",
@@ -107,7 +107,7 @@ def sums_table() -> str:
             f"{parts.POWER_SENSE_DIVIDER[0]:g} kohm over {parts.POWER_SENSE_DIVIDER[1]:g} kohm",
             f"{parts.power_sense_v(12):.2f} V ({parts.power_sense_v(10.8):.2f} to"
             f" {parts.power_sense_v(13.2):.2f} at 12 V +-10 %)",
-            "high from 2.0 V on the RP2040, 2.5 V on the ESP32 (data sheets)",
+            "high from 2.0 V on the RP2040, 2.5 V on the ESP32 and the ESP32-S3 (data sheets)",
         ]
     )
     return _table(["what", "from", "comes to", "held against"], rows)

@@ -9,9 +9,13 @@ names its source.
 from dataclasses import dataclass
 
 from hal.contract import LEASE_MS
-from hal.wiring import CHIPS
 
 KOHM = 1_000.0
+
+# What differs between the boards is of two kinds: whose heartbeat is made by the chip
+# by itself, and whose by the tick. Each chip has one of these circuits.
+CIRCUITS = {"rp2040": "Pico", "esp32": "ESP32"}
+CIRCUIT_OF = {"rp2040": "rp2040", "esp32": "esp32", "esp32s3": "esp32"}
 
 # MPXV6115V data sheet: output over supply = 0.92 - 0.007652 for each kPa of vacuum.
 SENSOR_AT_REST = 0.92
@@ -46,7 +50,7 @@ _CAPACITOR_TOLERANCE = 0.05
 _LEAKAGE = 0.02  # leakage of pin and capacitor makes it longer only [E]
 
 # How long after its last lease a board goes on toggling: of the RP2040 two words
-# (hal/rp2040.py), of the ESP32 nothing.
+# (hal/rp2040.py), of an ESP32 nothing.
 TAIL_MS = {"rp2040": 28.4, "esp32": 0.0}
 # What the drop-out may take then.
 DROP_OUT_MS = {"rp2040": 20.0, "esp32": 40.0}
@@ -143,17 +147,18 @@ def _kohm(value: float) -> str:
 
 
 def _both(values: dict[str, str]) -> str:
-    return " / ".join(values[chip] for chip in CHIPS)
+    return " / ".join(values[chip] for chip in CIRCUITS)
 
 
 _TIMING = _both({chip: f"{_kohm(value)}" for chip, value in ONE_SHOT_KOHM.items()})
 _TOPS = _both({chip: _kohm(divider[0]) for chip, divider in VACUUM_DIVIDER.items()})
 _BOTTOMS = _both({chip: _kohm(divider[1]) for chip, divider in VACUUM_DIVIDER.items()})
 
-# Where a value differs between the boards: Pico / ESP32.
+# Where a value differs between the boards: Pico / ESP32 and ESP32-S3.
 PARTS = (
-    Part("A1", "Raspberry Pi Pico / ESP32-DevKitC V4 (WROOM-32E)", "controller",
-         "Pico and ESP32-WROOM-32E data sheets"),
+    Part("A1", "Raspberry Pi Pico (W) / ESP32-DevKitC V4 (WROOM-32E) or ESP32-S3-DevKitC-1"
+         " (WROOM-1)", "controller",
+         "Pico, Pico W, ESP32-WROOM-32E and ESP32-S3-WROOM-1 data sheets"),
     Part("PS1", "12 V, 5 A, double-insulated", "supply", "[E]: pump 3 A, valves 1 A"),
     Part("U6", "TSR 1-2450", "5 V, 1 A, for the controller and the sensors",
          "Traco TSR-1 data sheet: input 6.5 to 36 V"),
@@ -224,7 +229,7 @@ PARTS = (
 def holds() -> list[str]:
     """What is wrong with the sums; nothing, or the circuit is not right."""
     wrong = []
-    for chip in CHIPS:
+    for chip in CIRCUITS:
         if drop_out_ms(chip).high > DROP_OUT_MS[chip]:
             wrong.append(f"{chip}: the one-shot can take more than {DROP_OUT_MS[chip]} ms")
         if power_off_ms(chip).high > LEASE_MS:

@@ -3,12 +3,9 @@
 from emery.hardware import parts
 from emery.hardware.pen import POWER, QUIET, SAFETY, Sheet
 from hal.contract import LEASE_MS
-from hal.wiring import CHIPS
 
 # From the comparator to the gate of Q2.
 _OK = ((520, 570), (740, 570), (740, 480), (785, 480), (785, 270), (890, 270))
-
-_NAMES = {"rp2040": "Pico", "esp32": "ESP32"}
 
 
 def draw() -> str:
@@ -167,13 +164,13 @@ def _switch(sheet: Sheet) -> None:
 def _sums(sheet: Sheet) -> None:
     x, y = 805, 440
     lines = [("Drop-out: 0.7 R C after the last edge", True)]
-    for chip in CHIPS:
+    for chip, name in parts.CIRCUITS.items():
         span = parts.drop_out_ms(chip)
         off = parts.power_off_ms(chip)
         ohms = parts.ONE_SHOT_KOHM[chip]
         lines += [
             (
-                f"{_NAMES[chip]}, * = {ohms:g} k:  {span.low:.1f}, {span.nominal:.1f},"
+                f"{name}, * = {ohms:g} k:  {span.low:.1f}, {span.nominal:.1f},"
                 f" at most {span.high:.1f} ms",
                 False,
             ),

@@ -3,7 +3,6 @@
 from emery.hardware import parts
 from emery.hardware.boards import pin_texts
 from emery.hardware.pen import INK, POWER, QUIET, Sheet
-from hal.wiring import CHIPS
 
 # The controller.
 _LEFT, _RIGHT = 500, 700
@@ -86,7 +85,7 @@ def _sensors(sheet: Sheet) -> None:
     sheet.wire((160, 290), (190, 290))
     sheet.resistor((190, 290), (270, 290), f"R28 {parts.SUPPLY_DIVIDER[0]:g} k")
     _to_adc(sheet, 290, f"R29\n{parts.SUPPLY_DIVIDER[1]:g} k", "C6")
-    dividers = [parts.VACUUM_DIVIDER[chip] for chip in CHIPS]
+    dividers = [parts.VACUUM_DIVIDER[chip] for chip in parts.CIRCUITS]
     sheet.text(
         40, 462,
         f"* R24, R26:  {dividers[0][0]:g} k | {dividers[1][0]:g} k\n"

@@ -9,7 +9,9 @@ one holds its pressure.
 The RP2040's ADC has four codes that are far too wide (512, 1536, 2560, 3584 of
 4095; DNL 8.9 LSB and noise about 1.1 LSB rms: pico-adc.markomo.me), between
 which its error runs back. The ESP32's ADC is read in whole millivolts, with
-noise estimated at 3.8 mV rms, and sees at most 2450 mV (ESP-IDF ADC guide). [E]
+noise estimated at 3.8 mV rms, and sees at most 2450 mV (ESP-IDF ADC guide). [E] The
+ESP32-S3's is read likewise, is estimated to be as noisy, and sees at most 2900 mV
+(its data sheet). [E]
 
 Plain MicroPython; one call a tick.
 """
@@ -39,6 +41,7 @@ PARAMETERS = (
 _ADCS = (
     ("rp2040", 16, 1, 17.6, 8.9, 3.3),
     ("esp32", RAW_FULL_SCALE, 3_300, 75.0, 0.0, 2.45),
+    ("esp32s3", RAW_FULL_SCALE, 3_300, 75.0, 0.0, 2.9),
 )
 # The wide codes: one every 1024, the first at 512.
 _WIDE_SPACING = 1024.0

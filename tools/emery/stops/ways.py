@@ -21,7 +21,7 @@ from emery.virtual_board.world import Applied
 from firmware import limits, treatment
 from hal.wiring import ESP32, ROLES, RP2040, Wiring
 
-BOARDS = {"rp2040": "pico_reference", "esp32": "esp32_reference"}
+BOARDS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
 # Outputs are a lease of 50 ms, and the vent's signal needs a tick.
 SAFE_MS = 60.0
 _FIRMWARE = "firmware"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from emery.virtual_board.chips import CHIPS, NEVER
+from emery.virtual_board.chips import CHIPS, NEVER, own_id
 from emery.virtual_board.flash import Flash
 from emery.virtual_board.interpreter import Interpreter
 from emery.virtual_board.mcu import (
@@ -49,7 +49,7 @@ _HOLDS = 16 * 1024
 
 
 class VirtualBoard:
-    """One board of `chip` ("rp2040" or "esp32") whose flash lies in `folder`.
+    """One board of `chip`, one of CHIPS, whose flash lies in `folder`.
 
     It is powered on as the context begins. `fast` lets time jump while the firmware
     sleeps; otherwise it is the wall's. `held` holds the time of a fast board from the
@@ -70,6 +70,7 @@ class VirtualBoard:
         seed: int = 1,
     ) -> None:
         self.chip = CHIPS[chip]
+        self.chip_id = own_id(chip, folder)
         self.flash = Flash(folder / IMAGE, self.chip.flash_blocks, seed)
         self.world = world if world is not None else World()
         self._mcu = Mcu(
@@ -573,7 +574,11 @@ class VirtualBoard:
         self._cook = True
         self._interrupted_us = 0
         interpreter = Interpreter(
-            self.chip.name, self.flash.path, raw=self._mcu.raw_repl, heap_kib=self._heap_kib
+            self.chip.name,
+            self.flash.path,
+            raw=self._mcu.raw_repl,
+            heap_kib=self._heap_kib,
+            chip_id=self.chip_id,
         )
         self._interpreter = interpreter
         self._selector.register(interpreter.line, selectors.EVENT_READ, "line")

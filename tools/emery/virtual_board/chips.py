@@ -1,8 +1,15 @@
 """What the host knows of each chip beyond what its interpreter says."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from emery.virtual_board.on_board.chip_facts import ADC_PINS, CHIP_PINS, FLASH_LAYOUT
+from emery.virtual_board.on_board.chip_facts import (
+    ADC_PINS,
+    CHIP_FACTS,
+    CHIP_PINS,
+    FLASH_LAYOUT,
+)
 
 # The world goes on in steps of this; what is due at NEVER is not due.
 STEP_US = 1_000
@@ -66,3 +73,20 @@ CHIPS = {
         no_answer_errno=19,
     ),
 }
+# MicroPython has one port for both, and the board that hangs on them is the same.
+CHIPS["esp32s3"] = replace(
+    CHIPS["esp32"],
+    name="esp32s3",
+    pins=CHIP_PINS["esp32s3"],
+    adc_pins=ADC_PINS["esp32s3"],
+    flash_blocks=FLASH_LAYOUT["esp32s3"][0],
+    program_bytes=FLASH_LAYOUT["esp32s3"][1],
+)
+
+
+def own_id(chip: str, folder: Path) -> bytes:
+    """The number of the board whose flash lies in `folder`: that of its maker, and
+    then what no other folder has."""
+    known = CHIP_FACTS[chip][4]
+    kept = known[: len(known) // 2]
+    return kept + hashlib.sha256(str(folder.resolve()).encode()).digest()[: len(known) - len(kept)]

@@ -27,6 +27,7 @@ class ChipName(StrEnum):
 
     RP2040 = "rp2040"
     ESP32 = "esp32"
+    ESP32S3 = "esp32s3"
 
 
 def virtual_board(
@@ -157,12 +158,13 @@ def _world(
     """The chip, and the world around it."""
     from emery.config.load import load_device
     from emery.config.problem import ConfigError
+    from emery.hardware.boards import FILES
     from emery.simulator import run
     from emery.slot import ROOT
     from emery.virtual_board.world import UnknownFault, World
 
     configs = ROOT / "board_configs"
-    reference = configs / f"{'esp32' if board is ChipName.ESP32 else 'pico'}_reference.toml"
+    reference = configs / FILES[board.value if board is not None else "rp2040"]
     protocol = configs / "protocols" / "face.toml"
     job = None
     try:
@@ -196,7 +198,8 @@ def _world(
         refuse(str(error))
     if board is not None and device.chip != board.value:
         refuse(
-            f"{config} is for a board with an {device.chip}, and --board says {board.value}. "
+            f"{config or reference} is for a board with an {device.chip}, and --board says "
+            f"{board.value}. "
             f"Leave --board out, or name another board file"
         )
     return device.chip, world

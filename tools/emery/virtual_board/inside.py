@@ -35,7 +35,7 @@ from hal.wiring import Wiring
 
 _ON_BOARD = "emery.virtual_board.on_board."
 _FRESH = ("wire", "machine", "clock", "rp2", "esp32", "flash")
-_CHIP_MODULES = {"rp2040": "rp2", "esp32": "esp32"}
+_CHIP_MODULES = {"rp2040": "rp2", "esp32": "esp32", "esp32s3": "esp32"}
 _DEVICE_CODE = ("hal", "firmware")
 # Their classes are those of the tests as well.
 _KEPT = ("hal", "hal.contract", "hal.wiring", "hal.mock")
@@ -182,6 +182,10 @@ def board(
             chip_name = _CHIP_MODULES[chip]
             inside.chip_module = importlib.import_module(_ON_BOARD + chip_name)
             served = _served(inside, chip_name)
+            named_sys = ModuleType("sys")
+            named_sys.implementation = SimpleNamespace(  # type: ignore[attr-defined]
+                _machine=chip_facts.CHIP_FACTS[chip][1]
+            )
             sys.modules["machine"] = inside.machine
             sys.modules[chip_name] = inside.chip_module
 
@@ -189,6 +193,8 @@ def board(
                 name: str, names: Any = None, *rest: Any, **more: Any
             ) -> ModuleType:
                 importer = (names or {}).get("__name__", "") if names else ""
+                if name == "sys" and importer == "hal.esp32":
+                    return named_sys
                 if name in served and importer.split(".")[0] in _DEVICE_CODE:
                     if name == "os":
                         names["open"] = served["open"]

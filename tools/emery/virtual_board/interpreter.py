@@ -113,7 +113,9 @@ def _compile(compiler: str | None, source: Path, place: Path) -> None:
 class Interpreter:
     """One process. `line`, `helper` and `console` are our ends of its sockets."""
 
-    def __init__(self, chip: str, flash: Path, *, raw: bool, heap_kib: int) -> None:
+    def __init__(
+        self, chip: str, flash: Path, *, raw: bool, heap_kib: int, chip_id: bytes = b""
+    ) -> None:
         command = _command()
         folder = tree()
         image = os.open(flash, os.O_RDONLY)
@@ -126,7 +128,7 @@ class Interpreter:
                 [
                     *command, "-X", f"heapsize={heap_kib}k", str(folder / "start.py"),
                     str(folder), chip, str(passed[0]), str(passed[1]), str(image),
-                    "1" if raw else "0",
+                    "1" if raw else "0", chip_id.hex(),
                 ],
                 stdin=console.fileno(), stdout=console.fileno(), stderr=console.fileno(),
                 pass_fds=passed, start_new_session=True, cwd=folder,

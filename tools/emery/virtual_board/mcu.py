@@ -343,9 +343,9 @@ class Mcu:
     def _send_call(self, call: Call, line: bytearray) -> None:
         line += _RECORD.pack(ops.GIVES_RUN, call.timer.index, call.number, 0)
         us = self.now_us - self._started_us
-        counts = [0] * 8
+        counts = [0] * ops.SNAPSHOT_CHANNELS
         for channel in self.adc_channels:
-            if channel < 8:
+            if channel < ops.SNAPSHOT_CHANNELS:
                 counts[channel] = self.world.adc_counts(self._adc_pin(channel))
         line += _SNAPSHOT.pack(
             us & ops.TICKS_MASK, us // 1000 & ops.TICKS_MASK, self.pins.levels(), *counts,

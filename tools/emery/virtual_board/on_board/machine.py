@@ -1,4 +1,4 @@
-"""`machine` of a virtual board: as much of it as firmware for these two chips asks for.
+"""`machine` of a virtual board: as much of it as firmware for these chips asks for.
 
 Names, signatures and quirks follow MicroPython 1.29: on the RP2040 a pin's pull is
 set anew by every initialisation, `Timer(hard=True)` is refused on the ESP32, and a
@@ -20,6 +20,7 @@ _PINS = chip_facts.CHIP_PINS[_CHIP]
 _ADC_PINS = chip_facts.ADC_PINS[_CHIP]
 _PWM_HIGHEST_HZ = 62_500_000 if _RP2040 else 40_000_000
 _PWM_LOWEST_HZ = 8 if _RP2040 else 1
+_FIRST_INPUT = 34 if _CHIP == "esp32" else 255  # from there on there is no output
 _RTC_BYTES = 2048
 
 PWRON_RESET = 1
@@ -96,7 +97,7 @@ class Pin:
 
         def init(self, mode=None, pull=-1, *, value=None, drive=None, hold=None) -> None:
             """Set it up; a pull that is not given stays as it is."""
-            if mode is not None and mode != self.IN and self.number >= 34:
+            if mode is not None and mode != self.IN and self.number >= _FIRST_INPUT:
                 raise ValueError("pin can only be input")
             wanted = ops.PIN_MODE_KEPT
             if mode is not None:
@@ -168,7 +169,7 @@ class PWM:
             self, dest, freq=5_000, *, duty_u16=None, duty_ns=None, duty=None, invert=None
         ) -> None:
             self._begin(dest)
-            if self._number >= 34:
+            if self._number >= _FIRST_INPUT:
                 raise ValueError("invalid pin")
             self.init(freq, duty_u16=duty_u16, duty_ns=duty_ns, duty=duty, invert=invert)
             LINE.post(ops.OP_PWM_INIT, self._number, 0, 0)
@@ -494,7 +495,7 @@ def reset_cause() -> int:
 
 def unique_id() -> bytes:
     """The chip's own number."""
-    return chip_facts.CHIP_FACTS[_CHIP][4]
+    return chip_facts.own_id[0] or chip_facts.CHIP_FACTS[_CHIP][4]
 
 
 def freq(hz=None):

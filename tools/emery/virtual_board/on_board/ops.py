@@ -92,12 +92,13 @@ I2C_STOP = const(1)
 I2C_SCAN = const(2)
 
 # What a callback may look at without asking: u32 ticks_us, u32 ticks_ms, u64
-# levels of the pins, u16 counts of eight ADC channels, u8 words in each TX FIFO.
-SNAPSHOT_FORM = "<IIQ8H8B"
-SNAPSHOT = const(40)
+# levels of the pins, u16 counts of ten ADC channels, u8 words in each TX FIFO.
+SNAPSHOT_FORM = "<IIQ10H8B"
+SNAPSHOT = const(44)
 SNAPSHOT_LEVELS = const(8)
 SNAPSHOT_ADC = const(16)
-SNAPSHOT_FIFO = const(32)
+SNAPSHOT_CHANNELS = const(10)
+SNAPSHOT_FIFO = const(36)
 
 # u8 of each: the state machine, in, out, set, jmp and side base (255 none), out,
 # set and side count; u32 Hz (0xFFFFFFFF: the processor's), execctrl, shiftctrl;

@@ -103,7 +103,7 @@ def _mount(chip: str) -> None:
     try:
         system = vfs.VfsLfs2(device, progsize=program)
     except OSError:
-        if chip == "esp32":
+        if chip != "rp2040":
             first = bytearray(4096)
             device.readblocks(0, first)
             while first != b"\xff" * 4096:
@@ -115,7 +115,7 @@ def _mount(chip: str) -> None:
     vfs.umount("/")
     vfs.mount(flash.FileSystem(system), "/")
     os.chdir("/")
-    if made and chip == "esp32":
+    if made and chip != "rp2040":
         with open("boot.py", "w") as file:
             file.write("# This file is executed on every boot\n")
 
@@ -124,7 +124,7 @@ def power_up(arguments: list, main: dict) -> None:
     """Become a board. `main` is where programs run.
 
     Arguments: the tree of these modules, chip, file descriptors of the line, of the
-    helper's line and of the flash image, 1 for the raw REPL.
+    helper's line and of the flash image, 1 for the raw REPL, the chip's number in hex.
     """
     chip = arguments[2]
     line = open(int(arguments[3]), "r+b")

@@ -11,6 +11,7 @@ sys.path[:] = [sys.argv[1]]
 from emery.virtual_board.on_board import chip_facts  # noqa: E402
 
 chip_facts.chosen[0] = sys.argv[2]
+chip_facts.own_id[0] = bytes.fromhex(sys.argv[7])
 
 from emery.virtual_board.on_board.power_up import power_up  # noqa: E402
 
