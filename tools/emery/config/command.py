@@ -7,6 +7,8 @@ import typer
 
 from emery import terminal
 from emery.exit_codes import ExitCode
+from emery.ledger.command import blame, history
+from emery.transfer.command import pull, push, undo
 
 config_app = typer.Typer(
     help="Check, compare and compile board and protocol files.", no_args_is_help=True
@@ -18,7 +20,7 @@ def check(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", help="Board or protocol TOML files.", show_default=False
+            metavar="FILE", help="Board or protocol TOML files.", show_default=False
         )
     ],
 ) -> None:
@@ -41,3 +43,5 @@ def check(
 
 
 # What needs a device or its ledger: push, pull, undo, history, blame.
+for _command in (push, pull, undo, history, blame):
+    config_app.command()(_command)
