@@ -34,6 +34,8 @@ _KNEE = 1.0 - 0.52828
 _HOLE_CD = 0.7
 _NOZZLE_CD = 0.8
 
+VOLUME_M3 = 0.65e-3  # of the reference device [E]
+
 # A hole of 0.3 mm takes a twentieth of the nozzle's air; the regulator makes good for
 # that, and a larger one is worth a look. [E]
 LIMIT_MM = 0.3
@@ -161,11 +163,10 @@ def check(
         "Put the tip in the air, everything open.",
         "tip air; open nozzle; open hose; unplug vent",
     )
-    zero_pa = _zero(bench)
+    losing = Losing.of(bench, settings, volume_m3)
     technician.please(
         "Put the tip on its parking cap and clamp the crystal hose.", "tip cap; clamp nozzle"
     )
-    losing = _Losing(bench, settings, zero_pa, volume_m3)
     phases = {"all": losing.phase()}
     whole = phases["all"]
     if whole.hole_mm <= LIMIT_MM and not whole.is_gross:
@@ -198,19 +199,27 @@ def _zero(bench: HoldingBench) -> float:
     if abs(zero_pa) > 3_000:
         raise Implausible(
             f"the sensors show {zero_pa / 1_000:+.1f} kPa with the line vented",
-            "Calibrate them first: emery calibrate sensors",
+            "If the pump turns by itself, its drive is broken: switch off. Else calibrate the "
+            "sensors first: emery calibrate sensors",
         )
     return zero_pa
 
 
 @dataclass(frozen=True, slots=True)
-class _Losing:
+class Losing:
     """Phases on one device."""
 
     bench: HoldingBench
     settings: Settings
     zero_pa: float
     volume_m3: float
+
+    @classmethod
+    def of(
+        cls, bench: HoldingBench, settings: Settings, volume_m3: float = VOLUME_M3
+    ) -> "Losing":
+        """The same with the zero measured; the line is vented."""
+        return cls(bench, settings, _zero(bench), volume_m3)
 
     def phase(
         self,
