@@ -60,10 +60,10 @@ FACTS = (
      " switching losses of a small MOSFET"),
     ("feed_period_ms", "ms", 200, 2_000, 500, "period in which the crystal valve is open for its"
      " share"),
-    ("motion_sensor", "", 0, 1, 0, "1 for an LIS3DH at the handpiece"),
-    ("digital_vacuum", "", 0, 2, 0, "third sensor, for trends: 1 ABP2, 2 XGZP6897D"),
-    ("purpose", "", 0, 1, 0, "what the device is for; 1 is a bench rig, which never treats and"
-     " may lack vacuum sensor B"),
+    ("motion_sensor", "", 0, 1, 0, "an accelerometer at the handpiece"),
+    ("digital_vacuum", "", 0, 2, 0, "third vacuum sensor, on the bus, for trends"),
+    ("purpose", "", 0, 1, 0, "what the device is for: a bench rig never treats, and may lack"
+     " vacuum sensor B"),
 )
 
 # The numbers of `purpose`.
@@ -71,7 +71,7 @@ TREATMENT = const(0)
 BENCH = const(1)
 
 # What a technician writes for the facts that are a choice, in the order of
-# their numbers.
+# their numbers. The first is what a board has that does not say.
 CHOICES = (
     ("motion_sensor", ("none", "LIS3DH")),
     ("digital_vacuum", ("none", "ABP2", "XGZP6897D")),

@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 
 from emery import slot
+from emery.config.board import Board
 from emery.config.check import check
 from emery.config.compile import compile_board
 from emery.config.document import Document
-from emery.config.load import finished_board, load, load_board, load_protocol
+from emery.config.load import finished_board, load, load_board, load_device, load_protocol
 from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import ConfigError
 from emery.config.quantity import text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from emery.hardware.boards import FILES
+from emery.simulator.run import prepare
 from firmware import limits
+from firmware.config_file import settings_of
 from firmware.settings import SETTINGS, Settings, decode, encode
 from hal import wiring
 from hal.wiring import CHIPS
@@ -27,6 +30,9 @@ CONFIGS = Path(slot.ROOT) / "board_configs"
 REFERENCE = CONFIGS / "pico_reference.toml"
 # What each chip's own board states in full; other files extend one of them.
 REFERENCES = [CONFIGS / name for name in FILES.values()]
+BOARDS = sorted(CONFIGS.glob("*.toml"))
+PICO_W = CONFIGS / "pico_w.toml"
+BENCH_RIG = CONFIGS / "bench_rig.toml"
 PROTOCOLS = sorted((CONFIGS / "protocols").glob("*.toml"))
 FACE = CONFIGS / "protocols" / "face.toml"
 NECK = CONFIGS / "protocols" / "neck.toml"
@@ -78,10 +84,12 @@ def test_the_reference_is_what_the_defaults_mean() -> None:
     assert values == {row.name: text(row.default, row.unit) for row in SETTING_ROWS}
 
 
-@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
-def test_the_references_tell_where_each_value_comes_from(path: Path) -> None:
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
+def test_the_boards_tell_where_each_value_comes_from(path: Path) -> None:
     content = path.read_text(encoding="utf-8")
     for table, keys in tomllib.loads(content).items():
+        if table == "extends":
+            continue
         lines = content.split(f"\n[{table}]\n")[1].split("\n[")[0].split("\n")
         for key in keys if table != "board" else ():
             (line,) = [line for line in lines if line.startswith(f"{key} = ")]
@@ -211,7 +219,78 @@ def test_each_choice_has_a_name_for_every_number() -> None:
     assert len({fact.key for fact in FACT_ROWS}) == len(FACT_ROWS)
 
 
-@pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.stem)
+def test_the_shipped_boards_are_those_that_there_are() -> None:
+    assert {path.name for path in BOARDS} == {*FILES.values(), PICO_W.name, BENCH_RIG.name}
+    for path in BOARDS:
+        assert load_board(path).has_pins
+
+
+def test_a_pico_w_is_a_pico_but_for_its_name() -> None:
+    board, pico = load_board(PICO_W), load_board(REFERENCE)
+    assert encode_settings(board) == encode_settings(pico)
+    theirs = {**vars(pico.wiring), "board_name": board.name}
+    assert vars(board.wiring) == theirs
+    # What serves its radio is used by neither.
+    assert not {getattr(board.wiring, role[0]) for role in wiring.ROLES} & {23, 24, 25, 29}
+
+
+def test_no_module_of_the_device_knows_of_a_radio() -> None:
+    for folder in ("firmware", "hal"):
+        for path in (Path(slot.ROOT) / folder).rglob("*.py"):
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(import|from)\s+(network|bluetooth|espnow)", text, re.M)
+
+
+def encode_settings(board: Board) -> bytes:
+    settings = board.settings
+    settings.protocol_name, settings.zones = "face", load_protocol(FACE).zones
+    return encode(settings)
+
+
+# The bench rig ---------------------------------------------------------------
+
+
+def test_a_bench_rig_is_the_reference_with_one_sensor() -> None:
+    board, pico = load_board(BENCH_RIG), load_board(REFERENCE)
+    assert encode_settings(board) == encode_settings(pico)
+    theirs = vars(pico.wiring)
+    differs = {key for key, value in vars(board.wiring).items() if value != theirs[key]}
+    assert differs == {"board_name", "purpose", "vacuum_b"}
+    assert (board.wiring.purpose, board.wiring.vacuum_b) == (wiring.BENCH, wiring.NO_PIN)
+
+
+def test_a_bench_rig_is_put_on_a_device_but_treats_nobody() -> None:
+    read = wiring.decode(compile_board(BENCH_RIG, FACE))
+    assert read.purpose == wiring.BENCH
+    with pytest.raises(ConfigError) as caught:
+        load(BENCH_RIG, FACE)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.key) == (str(BENCH_RIG), "wiring.purpose")
+    line = BENCH_RIG.read_text(encoding="utf-8").split("\n")[problem.line - 1]
+    assert line[problem.column - 1 :].startswith('"bench"')
+    assert "never treats (one vacuum sensor" in problem.what
+    assert "stays in SERVICE" in problem.remedy
+    assert check(BENCH_RIG).lines[-1].startswith("A bench rig")
+
+
+def test_a_bench_rig_with_both_sensors_treats_nobody_either(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    text = f'extends = "{REFERENCE.as_posix()}"\n[wiring]\npurpose = "bench"\n'
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"never\s+treats"):
+        load(path, FACE)
+    assert not check(REFERENCE).lines[-1].startswith("A bench rig")
+
+
+def test_no_treatment_is_simulated_on_a_bench_rig() -> None:
+    with pytest.raises(ConfigError, match=r"a bench\s+rig\s+never\s+treats"):
+        prepare("nominal_facial", board=BENCH_RIG)
+
+
+# What is compiled ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
 def test_what_is_compiled_is_what_the_device_reads(path: Path) -> None:
     blob = compile_board(path, FACE)
     board = load_board(path)
@@ -219,8 +298,8 @@ def test_what_is_compiled_is_what_the_device_reads(path: Path) -> None:
     assert vars(read) == vars(board.wiring)
     assert wiring.CHIPS[read.chip] == board.chip
     assert read.board_name == board.name
-    assert blob[wiring.LENGTH :] == encode(load(path, FACE))
-    decode(blob[wiring.LENGTH :])
+    assert settings_of(blob) == encode(load_device(path, FACE).settings)
+    decode(settings_of(blob))
 
 
 def test_what_hangs_on_the_pins_reaches_the_device(tmp_path: Path) -> None:

@@ -24,8 +24,7 @@ def test_each_chip_knows_itself_and_takes_no_wiring_of_the_other(chip: int) -> N
             bench.board()
         assert not any(bench.chip.pins[one].drives for one in bench.chip.mcu.chip.pins)
         bench.wires = mine
-        board = bench.board()
-        assert board.CHIP == chip
+        assert chip == bench.board().CHIP
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from emery.config.protocol import Protocol, read_protocol
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from emery.config.table import Table
 from firmware.settings import UNIT_SUFFIXES, Settings, broken_rules
+from hal.wiring import BENCH, NO_PIN
 
 _SETTING_ROWS = {row.name: row for row in SETTING_ROWS}
 _ZONE_ROWS = {row.name: row for row in ZONE_ROWS}
@@ -26,18 +27,23 @@ _AMOUNT = re.compile(rf"\b([0-9]+) ({_UNITS})(?![\w/])")
 
 
 def load(board_path: Path | str, protocol_path: Path | str) -> Settings:
-    """Checked settings with their zones, ready for `firmware.settings.encode`.
+    """Checked settings with their zones, ready for `firmware.settings.encode`, of a
+    board that may treat.
 
-    Raises one ConfigError with the problems of both files.
+    Raises one ConfigError with the problems of both files; a bench rig is one.
     """
-    return load_device(board_path, protocol_path, pins_required=False).settings
+    return load_device(board_path, protocol_path, pins_required=False, to_treat=True).settings
 
 
 def load_device(
-    board_path: Path | str, protocol_path: Path | str, *, pins_required: bool = True
+    board_path: Path | str,
+    protocol_path: Path | str,
+    *,
+    pins_required: bool = True,
+    to_treat: bool = False,
 ) -> Board:
     """A checked board with the zones of a protocol in its settings, and with
-    pins unless they are not required.
+    pins unless they are not required. Only with `to_treat` is a bench rig refused.
 
     Raises one ConfigError with the problems of both files.
     """
@@ -46,6 +52,8 @@ def load_device(
     protocol: Protocol | None = None
     try:
         board = finished_board(extends.read(board_path), pins_required=pins_required)
+        if to_treat:
+            refuse_bench_rig(board)
     except ConfigError as error:
         problems += error.problems
     try:
@@ -54,7 +62,7 @@ def load_device(
     except ConfigError as error:
         problems += error.problems
         protocol = None
-    if board is None or protocol is None:
+    if problems or board is None or protocol is None:
         raise ConfigError(problems)
     _join(board.settings, protocol)
     return board
@@ -77,6 +85,20 @@ def finished_board(document: Document, *, pins_required: bool = False) -> Board:
             _note_rule(board.tables[row.table], field, rule, board.settings)
     document.finish()
     return board
+
+
+def refuse_bench_rig(board: Board) -> None:
+    """ConfigError, where the file says so, if a board may not treat."""
+    if board.wiring.purpose != BENCH:
+        return
+    sensors = "one vacuum sensor, which nothing checks" if board.wiring.vacuum_b == NO_PIN else ""
+    board.document.table("wiring").problem(
+        "purpose",
+        f'"bench": a bench rig never treats{sensors and " (" + sensors + ")"}',
+        "a board for treatment",
+        "Use another board file. On a device it stays in SERVICE: emery flash puts it there.",
+    )
+    board.document.finish()
 
 
 def load_protocol(path: Path | str) -> Protocol:

@@ -26,7 +26,6 @@ from emery.config.problem import listed, quoted
 from emery.config.table import Table, described
 from hal.wiring import (
     ANALOG,
-    BENCH,
     BUS,
     CHIPS,
     CHOICES,
@@ -112,18 +111,6 @@ def read_wiring(document: Document, chip: str, board_name: str, *, required: boo
             if role not in unread:
                 _note_rule(pins, role, rule, chip, wiring)
     return wiring
-
-
-def refused_for_treatment(wiring: Wiring) -> str:
-    """Why a board of this wiring never treats, in words; "" if it may."""
-    if wiring.purpose != BENCH:
-        return ""
-    sensors = "has one vacuum sensor" if wiring.vacuum_b == NO_PIN else "is a bench rig"
-    return (
-        f'"{wiring.board_name}" {sensors} (wiring.purpose is "bench"): it never treats. Put it on '
-        "a device with emery flash, which then stays in SERVICE; to simulate a treatment, use the "
-        "file of a board with both sensors."
-    )
 
 
 def _fact(table: Table, fact: Fact) -> int:
