@@ -1,13 +1,22 @@
-"""Compiled configs for tests, with and without a certificate."""
+"""Compiled configs for tests, and certificates that cost no simulation."""
 
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import pytest
+
+from emery.certificate import known, make, marks
 from firmware import certificate, config_file
 from firmware.core_mark import CORE_MARK
-from firmware.settings import decode, encode
+from firmware.settings import Settings, decode, encode
 from hal import wiring
 from host_tests.bench import bench_settings
 from host_tests.pins import reference_wiring
 
 _SCATTER = bytes(8)
+# A session of this length fails, with these words.
+FAILING_SESSION_MS = 780_000
+REASONS = "settle: 9 s on plant 17, at most 3 s"
 FIGURES = (200, 41_500, 1_234)
 
 
@@ -31,3 +40,19 @@ def payload(config: bytes, core_mark: str = CORE_MARK) -> bytes:
 def with_certificate(config: bytes, core_mark: str = CORE_MARK) -> bytes:
     """The config with one."""
     return config_file.with_section(config, config_file.CERTIFICATE, payload(config, core_mark))
+
+
+def certify_without_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every certificate is known, but for a session of FAILING_SESSION_MS, which fails."""
+
+    def find(settings: Settings, chip: str, plant: Mapping[str, float]) -> bytes:
+        del plant
+        if settings.session_ms == FAILING_SESSION_MS:
+            return b""
+        mark = certificate.settings_mark(settings, wiring.CHIPS.index(chip))
+        return certificate.encode(mark, bytes.fromhex(CORE_MARK), _SCATTER, *FIGURES, 0)
+
+    failed = SimpleNamespace(passed=False, payload=b"", reasons=REASONS)
+    monkeypatch.setattr(known, "find", find)
+    monkeypatch.setattr(marks, "scatter_mark", lambda plant: _SCATTER)
+    monkeypatch.setattr(make, "certify", lambda settings, chip, plant, show: failed)

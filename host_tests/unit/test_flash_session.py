@@ -23,6 +23,8 @@ from emery.flash import on_device, session
 from emery.flash.image import Image
 from emery.flash.look import SlotState
 from emery.flash.session import Outcome, Session, Wish
+from emery.ledger import book, pending, place
+from emery.ledger.place import LedgerError
 from emery.slot_build import CompilerMissing
 from host_tests.flash_rig import MPY, FolderDevice, small_image
 
@@ -490,3 +492,70 @@ def test_the_outcome_can_be_written_as_json(board: Board, flash: Flasher) -> Non
 
     document = json.loads(json.dumps(asdict(flash("1"))))
     assert document["slot"] == "a"
+
+
+# The ledger -------------------------------------------------------------------------------------
+
+DEVICE_ID = "e66038b7137a4e2f"
+
+
+@pytest.fixture
+def numbered(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Board:
+    """A board that tells the number of its chip, and a folder of its own for its ledger."""
+    monkeypatch.setenv(place.VARIABLE, str(tmp_path / "ledger"))
+    monkeypatch.setattr(on_device, "unique_id", lambda: DEVICE_ID)
+    return board
+
+
+def test_every_flash_that_writes_is_an_entry(numbered: Board, flash: Flasher) -> None:
+    flash("1")
+    flash("1")
+    assert flash.said[-1].startswith("nothing to write")
+    flash("2", config=b"config of tomorrow")
+    assert flash.said[-1] == "entry 2 of its ledger"
+    first, second = book.entries(DEVICE_ID)
+    assert (first.what, first.before, first.after) == ("flash", b"", CONFIG)
+    assert (second.before, second.after) == (CONFIG, b"config of tomorrow")
+    assert [entry.extra for entry in (first, second)] == [{"firmware": "1"}, {"firmware": "2"}]
+    (kept,) = place.backup_folder(DEVICE_ID).iterdir()
+    assert kept.read_bytes() == CONFIG
+    assert pending.of(DEVICE_ID) is None
+
+
+def test_a_flash_that_the_device_goes_back_from_is_told_by_the_next(
+    numbered: Board, flash: Flasher
+) -> None:
+    flash("1")
+    numbered.sick.add("2")
+    with pytest.raises(DeviceProblem):
+        flash("2", config=b"config of tomorrow")
+    assert len(book.entries(DEVICE_ID)) == 1
+    flash("3")
+    told = next(line for line in flash.said if line.startswith("note: "))
+    assert "the flash of" in told
+    assert "did not come to its end: the device has what it had before" in told
+    assert [entry.extra["firmware"] for entry in book.entries(DEVICE_ID)] == ["1", "3"]
+
+
+def test_a_config_that_came_another_way_is_an_entry_before_the_flash(
+    numbered: Board, flash: Flasher
+) -> None:
+    flash("1")
+    (numbered.device.folder / "a" / "config.bin").write_bytes(b"by hand")
+    flash("2")
+    assert [entry.what for entry in book.entries(DEVICE_ID)] == ["flash", "seen", "flash"]
+    assert book.entries(DEVICE_ID)[1].after == b"by hand"
+    assert book.read(DEVICE_ID).problems == []
+
+
+def test_without_room_for_an_entry_nothing_is_written_to_the_device(
+    numbered: Board, flash: Flasher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flash("1")
+    (tmp_path / "full").write_text("no folder", encoding="utf-8")
+    monkeypatch.setenv(place.VARIABLE, str(tmp_path / "full" / "ledger"))
+    numbered.calls.clear()
+    with pytest.raises(LedgerError):
+        flash("2")
+    assert numbered.calls == ["into service", "run look.py", "reset"]
+    assert (numbered.slot, numbered.state) == ("a", "STANDBY")

@@ -4,12 +4,15 @@ that the device, its chip or its other settings could not take.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from emery.config.rows import SETTING_ROWS
+from emery.device import ports
+from emery.ledger import book, place
 from emery.link import client as link_client
 from emery.link import command
 from emery.link.change import ChangeError, check_together, find, named, parsed
@@ -19,6 +22,7 @@ from firmware.config_file import settings_of
 from firmware.settings import Settings, decode
 from hal import wiring
 from host_tests.bench import bench_settings
+from host_tests.configs import REASONS, certify_without_simulation, with_certificate
 from host_tests.linked import LinkedDevice, linked_device
 
 APP = typer.Typer()
@@ -27,9 +31,14 @@ APP.command("set")(command.set_value)
 
 
 @pytest.fixture
-def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkedDevice]:
-    """A device in SERVICE, at every port."""
+def device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LinkedDevice]:
+    """A device in SERVICE, at every port, with a certificate and a ledger of its own."""
+    monkeypatch.setenv(place.VARIABLE, str(tmp_path / "ledger"))
+    monkeypatch.setattr(ports, "connected", list)
+    certify_without_simulation(monkeypatch)
     with linked_device(in_service=1) as made:
+        made.blob = with_certificate(made.blob)
+        made._start(1)
 
         @contextmanager
         def connected(port: str | None) -> Iterator[tuple[Client, Hello]]:
@@ -129,12 +138,15 @@ def test_get_of_no_setting_asks_nobody(device: LinkedDevice) -> None:
 
 
 def test_set_says_before_and_after_and_when_it_holds(device: LinkedDevice) -> None:
-    code, out, err = run("set", "protection.hard_limit", "44.5 kPa")
+    code, out, err = run("set", "protection.hard_limit", "44.5 kPa", "--why", "tighter tip")
     assert (code, err) == (0, "")
     assert "45 kPa before, 44.5 kPa now" in out
     assert "next restart" in out
     assert on_flash(device).hard_limit_pa == 44_500
     assert run("get", "hard_limit")[1] == 'protection.hard_limit = "44.5 kPa"\n'
+    entry = book.entries(device.board.device_id)[-1]
+    assert (entry.what, entry.why) == ("set", "tighter tip")
+    assert entry.extra == {"key": "protection.hard_limit"}
     code, out, _ = run("set", "hard_limit", "44500 Pa")
     assert code == 0
     assert "already" in out
@@ -162,16 +174,40 @@ def test_set_of_what_does_not_fit_the_others_names_them_by_their_keys(
     assert device.blob == before
 
 
-def test_set_outside_service_says_the_way_there(device: LinkedDevice) -> None:
-    device.board.in_service = 0
+def test_set_of_a_key_for_engineers_asks_for_the_word(device: LinkedDevice) -> None:
+    code, out, err = run("set", "contact.stroke", "400 ms")
+    assert (code, out) == (2, "")
+    assert "add --engineer" in err
+    assert run("set", "contact.stroke", "400 ms", "--engineer")[0] == 0
+    assert on_flash(device).stroke_ms == 400
+
+
+def test_set_that_gets_no_certificate_changes_nothing(device: LinkedDevice) -> None:
+    before = device.blob
+    code, out, err = run("set", "treatment.session", "13 min")
+    assert (code, out) == (1, "")
+    assert REASONS in err
+    assert device.blob == before
+
+
+def test_set_brings_an_idle_device_into_service_and_back(device: LinkedDevice) -> None:
     device._start(0)
     device.run_until("STANDBY")
+    starts = device.starts
+    code, out, _ = run("set", "hard_limit", "44.5 kPa")
+    assert code == 0
+    assert "restarted, and is in STANDBY" in out
+    assert (device.state, device.starts) == ("STANDBY", starts + 2)
+    assert on_flash(device).hard_limit_pa == 44_500
+
+
+def test_set_leaves_a_device_alone_that_is_used(device: LinkedDevice) -> None:
+    device._start(0)
+    device.to_treating()
     before = device.blob
     code, out, err = run("set", "hard_limit", "44.5 kPa")
     assert (code, out) == (4, "")
-    assert "in STANDBY" in err
-    assert "SERVICE" in err
-    assert "hold END" in err
+    assert "in TREATING: it is being used" in err
     assert device.blob == before
 
 

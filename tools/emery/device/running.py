@@ -12,7 +12,8 @@ class Running:
     """What a running firmware tells of itself.
 
     `image` and `config` are the first digits of the SHA-256 of its slot's manifest
-    and config, `mpy` its `sys.implementation._mpy`; "" and 0 where it does not say.
+    and config, `mpy` its `sys.implementation._mpy`, `device_id` its chip's number; "" and
+    0 where it does not say.
     """
 
     state: str
@@ -24,6 +25,7 @@ class Running:
     micropython: str
     image: str
     config: str
+    device_id: str = ""
 
 
 class Link(Protocol):

@@ -1,34 +1,49 @@
-"""`emery flash`: firmware and config onto a device."""
+"""`emery flash`: firmware and config onto a device.
+
+The config has its certificate before anything is written: a known one at once, else one
+that is made now. `--keep` takes the config that is on the device, in today's form.
+"""
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emery import terminal
-from emery.exit_codes import ExitCode
+from emery.link.command import Port, Who, Why
+
+if TYPE_CHECKING:
+    from emery.flash.session import Wish
 
 SCHEMA = "emery.flash/1"
 
 
 def flash(
-    config: Annotated[Path, typer.Argument(help="The board file of the device.")],
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The board file of the device; or none with --keep.", show_default=False
+        ),
+    ] = None,
     *,
     protocol: Annotated[
-        str,
-        typer.Option(help="A shipped protocol (face, neck, ...) or a TOML file."),
-    ] = "face",
-    port: Annotated[
         str | None,
         typer.Option(
-            help="Serial port, path of a virtual board's terminal, or socket://host:port. "
-            "Default: the only board there is.",
+            help="A shipped protocol (face, neck, ...) or a TOML file. Default: face.",
             show_default=False,
         ),
     ] = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Put new firmware on, and keep the settings that are on the device."
+        ),
+    ] = False,
+    port: Port = None,
     base: Annotated[
         Path | None,
         typer.Option(
@@ -38,31 +53,23 @@ def flash(
     erase: Annotated[
         bool, typer.Option("--erase", help="With --base on an ESP32: erase all of it first.")
     ] = False,
+    why: Why = "",
+    who: Who = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Put firmware and config on a device; the old version stays until the new one works."""
     if erase and base is None:
         terminal.refuse("--erase goes with --base; leave it out, or name an image")
-    from emery.config.compile import compile_board
-    from emery.config.document import ConfigError
-    from emery.config.load import load_device
+    if keep and (config is not None or protocol is not None):
+        terminal.refuse("--keep keeps what is on the device; leave board file and protocol out")
+    if config is None and not keep:
+        terminal.refuse("name the board file of the device; or --keep what is on it")
     from emery.device import ports
-    from emery.device.problem import DeviceProblem
     from emery.flash import session
     from emery.flash.base import put, read
     from emery.link.running import SerialLink
     from emery.slot_build import CompileFailed, CompilerMissing
-
-    protocol_file = _protocol_file(protocol)
-    try:
-        board = load_device(config, protocol_file)
-        compiled = compile_board(config, protocol_file)
-    except ConfigError as error:
-        terminal.complain(error.render())
-        raise typer.Exit(ExitCode.BAD_INPUT) from None
-    except OSError as error:
-        terminal.refuse(f"cannot read {error.filename}: {error.strerror}; name another file")
-    wish = session.Wish(compiled, board.chip, board.name)
+    from emery.transfer.told import told
 
     def say(line: str) -> None:
         if not as_json:
@@ -70,7 +77,12 @@ def flash(
 
     link = SerialLink()
     try:
-        with terminal.progress("looking for boards") as show:
+        with told(), terminal.progress("looking for boards") as show:
+            if config is not None:
+                wish = _of_files(config, protocol or "face", who, why)
+            else:
+                wish = _of_device(port, who, why, say)
+            wish = _certified(wish, say, show)
             if base is not None:
                 image = read(base, wish.chip)
                 if not ports.boot_drives():
@@ -80,27 +92,56 @@ def flash(
                 chosen = ports.chosen(port)
             say(f"port: {chosen}")
             outcome = session.Session(chosen, link, say, show).flash(wish)
-    except DeviceProblem as problem:
-        terminal.refuse(str(problem), problem.code)
     except (CompilerMissing, CompileFailed) as error:
-        told = session.wrong_build(error)
-        terminal.refuse(str(told), told.code)
+        problem = session.wrong_build(error)
+        terminal.refuse(str(problem), problem.code)
     if as_json:
         document = {"schema": SCHEMA, "board": wish.name, "chip": wish.chip, **asdict(outcome)}
         terminal.write(json.dumps(document, indent=1) + "\n")
     sys.stdout.flush()
 
 
-def _protocol_file(name: str) -> Path:
-    """A shipped protocol by its name, or a file."""
-    from emery import slot
+def _of_files(config: Path, protocol: str, who: str, why: str) -> "Wish":
+    """A board file with a protocol. Raises ConfigError."""
+    from emery.config.compile import compiled
+    from emery.config.load import load_device
+    from emery.config.named import protocol_file
+    from emery.flash.session import Wish
 
-    folder = slot.ROOT / "board_configs" / "protocols"
-    shipped = folder / f"{name}.toml"
-    if shipped.is_file() and not name.endswith(".toml"):
-        return shipped
-    file = Path(name)
-    if not file.is_file():
-        names = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
-        terminal.refuse(f"there is no protocol {name}. Shipped are: {names}; or name a file.")
-    return file
+    try:
+        board = load_device(config, protocol_file(protocol))
+    except OSError as error:
+        terminal.refuse(f"cannot read {error.filename}: {error.strerror}; name another file")
+    return Wish(compiled(board), board.chip, board.name, who, why)
+
+
+def _of_device(port: str | None, who: str, why: str, say: Callable[[str], None]) -> "Wish":
+    """What the device has, in today's form. Raises DeviceProblem."""
+    from emery.config.compiled import decompile
+    from emery.device import ports
+    from emery.flash import kept
+    from emery.flash.session import Wish
+
+    found = kept.read(ports.chosen(port))
+    for note in found.notes:
+        say(f"note: {note}")
+    config = decompile(found.blob)
+    say(f'keeps: the config of "{config.name}", protocol {config.settings.protocol_name}')
+    return Wish(found.blob, config.chip, config.name, who, why)
+
+
+def _certified(
+    wish: "Wish", say: Callable[[str], None], show: Callable[[float, str], None]
+) -> "Wish":
+    """The wish with a certificate. Raises NotCertified."""
+    from emery.ledger.keys import figures
+    from emery.transfer.certified import certified
+
+    blob = certified(wish.config, show)
+    found = figures(blob)
+    if found is not None:
+        say(
+            f"certificate: {found['plants']} plants, worst peak "
+            f"{found['worst_peak_pa'] / 1_000:.1f} kPa"
+        )
+    return replace(wish, config=blob)

@@ -41,6 +41,7 @@ class Slot:
     problem: str = "no manifest"
     version: str = ""
     chip: str = ""
+    config: bytes = b""
 
     @property
     def is_whole(self) -> bool:
@@ -63,6 +64,7 @@ class Looked:
     platform: str = ""
     machine: str = ""
     mpy: int = 0
+    device_id: str = ""
     block_bytes: int = 0
     free_bytes: int = 0
     size_bytes: int = 0
@@ -78,6 +80,12 @@ class Looked:
         if " with " in self.machine:
             return _CHIP_NAMES.get(named, named)
         return _CHIPS.get(self.platform, self.platform)
+
+    @property
+    def config(self) -> bytes:
+        """The config that it would start with; b"" if it would not start."""
+        active = self.slots[self.state.active if self.state else "a"]
+        return active.config if active.is_whole else b""
 
     @property
     def is_bare(self) -> bool:
@@ -128,6 +136,10 @@ def parsed(output: str) -> Looked:
             looked.interpreter = name
             looked.version = tuple(int(part) for part in version if part.isdigit())[:3]
             looked.version_text = ".".join(str(part) for part in looked.version)
+        elif kind == "id":
+            looked.device_id = rest[0]
+        elif kind == "config":
+            looked.slots[rest[0]].config = bytes.fromhex(rest[1])
         elif kind == "space":
             looked.block_bytes = rest[0]
             looked.free_bytes = rest[0] * rest[1]

@@ -39,6 +39,7 @@ ROOT_FILES = ("boot.py", "main.py")
 # mpremote's mounted files travel through a buffer of 256 bytes of an ESP32.
 _PIECE_BYTES = 240
 _IS_FOLDER = 0x4000
+_CONFIG_LONGEST = 4096  # more than any config has
 _ENOSPC = 28  # MicroPython's `errno` has no name for it
 
 
@@ -93,12 +94,23 @@ def content(path: str) -> str | None:
         return "?"
 
 
+def unique_id() -> str:
+    """The chip's own number in hexadecimal; "" where there is no chip."""
+    try:
+        import machine  # type: ignore[import-not-found, unused-ignore]
+
+        return binascii.hexlify(machine.unique_id()).decode()
+    except (ImportError, AttributeError):
+        return ""
+
+
 def look(root: str = "") -> None:
     """Tell what this device is and what lies on it. Writes nothing."""
     version = [str(part) for part in sys.implementation.version]
     machine = os.uname()[4] if hasattr(os, "uname") else ""
     mpy = getattr(sys.implementation, "_mpy", 0)
     tell("interpreter", sys.implementation.name, version, sys.platform, machine, mpy)
+    tell("id", unique_id())
     space = os.statvfs(root + "/")
     tell("space", space[1], space[4], space[2])
     tell("active", content(root + "/" + SLOT_STATE))
@@ -114,6 +126,11 @@ def look(root: str = "") -> None:
 
 def _look_at_slot(root: str, slot: str) -> None:
     folder = root + "/" + slot
+    try:
+        with open(folder + "/config.bin", "rb") as file:
+            tell("config", slot, binascii.hexlify(file.read(_CONFIG_LONGEST)).decode())
+    except OSError:
+        pass  # there is none, or none that could be kept
     found = {}
     for name in files(folder):
         found[name] = digest(folder + "/" + name)

@@ -20,10 +20,11 @@ from emery.device.problem import DeviceProblem
 from emery.device.remote import NoAnswer, Remote
 from emery.device.running import Link, Running
 from emery.exit_codes import ExitCode
-from emery.flash import fit, image, look
+from emery.flash import entry, fit, image, look
 from emery.flash.image import Image
 from emery.flash.look import Looked
 from emery.flash.plan import Plan, plan
+from emery.ledger.place import LedgerError
 
 _INSTALL_S = 300.0
 _RESET_S = 20.0
@@ -41,11 +42,14 @@ _IDLE_STATES = ("STANDBY", "FAULT", "SERVICE")
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is to be on the device: a compiled config, and for which chip."""
+    """What is to be on the device: a compiled config, and for which chip; who wishes it
+    and why, for the ledger."""
 
     config: bytes
     chip: str
     name: str
+    who: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Session:
     def flash(self, wish: Wish) -> Outcome:
         """Bring the device to what is wished for.
 
-        Raises DeviceProblem, and what `slot_build.build` does.
+        Raises DeviceProblem, LedgerError, and what `slot_build.build` does.
         """
         with tempfile.TemporaryDirectory(prefix="emery-flash-") as name:
             folder = Path(name)
@@ -103,7 +107,7 @@ class Session:
                 return self._flash_stopped(folder, wish, built)
             except NoAnswer:
                 raise
-            except (DeviceProblem, KeyboardInterrupt):
+            except (DeviceProblem, LedgerError, KeyboardInterrupt):
                 # It starts what it would have started, if it is still there.
                 with suppress(DeviceProblem):
                     self._reset()
@@ -175,9 +179,17 @@ class Session:
             self._say("nothing to write: all of it is on the device")
             self._reset()
             return self._outcome
-        if not todo.is_empty:
-            self._install(remote, folder, built, todo)
+        if todo.is_empty:
+            self._restart_and_wait(todo, device)
+            return self._outcome
+        planned = entry.plan(
+            device, wish.config, wish.who, wish.why, built.version,
+            lambda text: self._say(f"note: {text}"),
+        )  # fmt: skip
+        self._install(remote, folder, built, todo)
         self._restart_and_wait(todo, device)
+        if planned is not None:
+            self._say(f"entry {entry.write(planned).number} of its ledger")
         return self._outcome
 
     def _install(self, remote: Remote, folder: Path, built: Image, todo: Plan) -> None:

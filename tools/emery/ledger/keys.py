@@ -5,6 +5,7 @@ are `protocol.name` and `zone.1.level`.
 """
 
 import difflib
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -62,7 +63,9 @@ def changed_keys(before: bytes, after: bytes) -> tuple[str, ...]:
 def figures(blob: bytes) -> dict[str, int] | None:
     """What the certificate of a config says; None if it has none that can be read."""
     payload = config_file.section(blob, config_file.CERTIFICATE) if blob else b""
-    if not payload or payload[0] != certificate.CERTIFICATE_VERSION:
+    if len(payload) != struct.calcsize(certificate.FORM):
+        return None
+    if payload[0] != certificate.CERTIFICATE_VERSION:
         return None
     plants, peak_pa, settle_ms = certificate.figures(payload)
     return {"plants": plants, "worst_peak_pa": peak_pa, "worst_settle_ms": settle_ms}

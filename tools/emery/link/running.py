@@ -51,6 +51,7 @@ def _running(hello: Hello) -> Running:
         micropython=hello.raw.get("micropython", ""),
         image=hello.image,
         config=hello.config,
+        device_id=hello.device_id,
     )
 
 

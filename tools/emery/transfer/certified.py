@@ -3,12 +3,16 @@
 Known certificates are put in at once; a new one costs a simulation of the scatter.
 """
 
+import struct
 from collections.abc import Callable
 
 from emery.config.compiled import DeviceConfig, decompile
 from firmware import certificate, config_file
 from firmware.core_mark import CORE_MARK
 from hal import wiring
+
+# The place of the scatter's mark in `firmware.certificate.FORM`.
+_SCATTER_MARK = 3
 
 
 class NotCertified(Exception):
@@ -30,20 +34,24 @@ def never_treats(config: DeviceConfig) -> bool:
 
 
 def certified(blob: bytes, show: Callable[[float, str], None]) -> bytes:
-    """The config with a valid certificate: its own, a known one, or a new one. `show` is
-    told the progress of the last. Raises NotCertified. A bench rig needs none, since it
-    never treats."""
-    if standing(blob) == certificate.VALID or never_treats(decompile(blob)):
-        return blob
-    from emery.certificate import known
+    """The config with a valid certificate that was made on today's scatter round its
+    plant: its own, a known one, or a new one. `show` is told the progress of the last.
+    Raises NotCertified, ProcessLost. A bench rig needs none, since it never treats."""
+    from emery.certificate import known, make, marks
 
     config = decompile(blob)
+    if never_treats(config):
+        return blob
+    if standing(blob) == certificate.VALID:
+        tried_on = struct.unpack(certificate.FORM, config.certificate)[_SCATTER_MARK]
+        if tried_on == marks.scatter_mark(config.plant):
+            return blob
     payload = known.find(config.settings, config.chip, config.plant)
     if not payload:
-        from emery.certificate.make import certify
-
-        made = certify(config.settings, config.chip, config.plant, show)
-        if not made.payload:
-            raise NotCertified(made.reasons)
+        made = make.certify(config.settings, config.chip, config.plant, show)
+        if not made.passed:
+            raise NotCertified(
+                f"these settings get no certificate, and nothing was changed:\n{made.reasons}"
+            )
         payload = made.payload
     return config_file.with_section(blob, config_file.CERTIFICATE, payload)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import typer
 
 from emery import terminal
+from emery.certificate.make import ProcessLost
 from emery.config.document import ConfigError
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
@@ -24,6 +25,8 @@ def told() -> Iterator[None]:
         terminal.refuse(str(problem), problem.code)
     except NotCertified as problem:
         terminal.refuse(str(problem), ExitCode.REQUIREMENT_FAILED)
+    except ProcessLost as lost:
+        terminal.refuse(str(lost), ExitCode.INTERNAL)
     except ConfigError as error:
         terminal.complain(error.render())
         raise typer.Exit(ExitCode.BAD_INPUT) from None
