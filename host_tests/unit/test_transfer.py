@@ -438,6 +438,17 @@ def test_history_as_json(changed: LinkedDevice, device_id: str) -> None:
     assert document["problems"] == []
 
 
+def test_history_of_the_device_itself(changed: LinkedDevice) -> None:
+    code, out, err = run("history", "--on-device")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].split() == ["#", "when", "(UTC)", "start", "who", "entry", "here", "why"]
+    newest, *_, oldest = lines[2:]
+    assert newest.split()[4:] == ["otto", "4", "a", "bit", "much"]
+    assert "unknown" in oldest
+    assert run("history", "--on-device", "--json")[0] == 2
+
+
 def test_history_of_a_changed_ledger_names_the_line(
     changed: LinkedDevice, device_id: str
 ) -> None:

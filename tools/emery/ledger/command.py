@@ -33,12 +33,23 @@ def history(
     *,
     port: Port = None,
     device: Device = None,
+    on_device: Annotated[
+        bool,
+        typer.Option(
+            "--on-device", help="Show the short ledger that the device keeps, from any computer."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
     """Show who changed what on a device, when and why."""
     from emery.ledger import book, table
     from emery.transfer.told import told
 
+    if on_device:
+        if device is not None or as_json:
+            terminal.refuse("--on-device asks the device; leave --device and --json out")
+        _show_on_device(port)
+        return
     with told():
         device_id = _chosen(port, device)
         ledger = book.read(device_id)
@@ -56,6 +67,17 @@ def history(
         terminal.write(f"device {device_id}\n")
         terminal.write(table.history(ledger) if ledger.entries else "no entry\n")
     _tell_problems(ledger, torn)
+
+
+def _show_on_device(port: str | None) -> None:
+    from emery.ledger import book, table
+    from emery.link.client import connected
+    from emery.transfer.told import told
+
+    with told(), connected(port) as (client, hello):
+        own = client.ledger()
+        kept = book.entries(hello.device_id) if hello.device_id else []
+    terminal.write(f"device {hello.device_id}, its own ledger\n{table.own(own, kept)}")
 
 
 def blame(

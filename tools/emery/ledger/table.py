@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from emery.ledger.book import Ledger
 from emery.ledger.entry import Entry
 from emery.ledger.keys import Change, changes
+from emery.link.device_ledger import DeviceEntry, digest_of
 
 _WIDTH = 80
 _INDENT = "    "
@@ -13,6 +14,8 @@ _KEYS_SHOWN = 6
 _VALUES_SHOWN = 2
 # number, when, what, who; the certificate takes what is left
 _HEAD = "{:>4}  {:<17} {:<10}{:<15} {}"
+
+_OWN = "{:>4}  {:<16}  {:>5}  {:<12}  {:<10}  {}"
 
 
 def history(ledger: Ledger) -> str:
@@ -32,6 +35,21 @@ def _entry(entry: Entry) -> list[str]:
     for words in (entry.why, firmware and f"firmware: Emery {firmware}", _changed(entry)):
         lines += _wrapped(words, " " * 6)
     return lines
+
+
+def own(on_device: Sequence[DeviceEntry], kept: Sequence[Entry]) -> str:
+    """The device's own ledger, the newest first, beside the entries that are kept here."""
+    if not on_device:
+        return "no entry\n"
+    numbers = {digest_of(entry.after): str(entry.number) for entry in kept}
+    lines = [_OWN.format("#", "when (UTC)", "start", "who", "entry here", "why")]
+    for entry in reversed(on_device):
+        when_it = entry.when.strftime("%Y-%m-%d %H:%M") if entry.when else "unknown"
+        here = numbers.get(entry.digest, "-")
+        lines.append(
+            _OWN.format(entry.number, when_it, entry.boots, entry.who, here, entry.why).rstrip()
+        )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def when(entry: Entry) -> str:
