@@ -20,6 +20,7 @@ import typer
 
 from emery import __version__, terminal
 from emery.blackbox.command import log_app, replay
+from emery.calibrate.command import calibrate_app
 from emery.config.command import config_app
 from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 app.add_typer(log_app, name="log")
+app.add_typer(calibrate_app, name="calibrate")
 for _name, _command in (
     ("flash", flash),
     ("doctor", doctor),

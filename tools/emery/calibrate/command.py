@@ -1,0 +1,336 @@
+"""`emery calibrate sensors|pump|feed|controls|leak`: a device measured and trimmed, guided."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emery import terminal
+from emery.exit_codes import ExitCode
+from emery.link.command import Port, Who, Why
+
+if TYPE_CHECKING:
+    from emery.calibrate.holding import LinkedHold
+    from emery.calibrate.technician import Technician
+    from emery.transfer.serviced import Serviced
+    from firmware.settings import Settings
+
+calibrate_app = typer.Typer(
+    help="Measure a device in SERVICE, step by step, and offer what follows from it.",
+    no_args_is_help=True,
+)
+
+Board = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[BOARD.toml]", exists=True, dir_okay=False, show_default=False,
+        help="The device's board file; --write puts the values there, too.",
+    ),
+]
+Write = Annotated[
+    bool, typer.Option("--write", help="Put what is found on the device and into BOARD.toml.")
+]
+AnswersFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--answers", exists=True, dir_okay=False, show_default=False,
+        help="Answers for a script: a line for each prompt, in order.",
+    ),
+]
+HandsPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--hands", dir_okay=False, show_default=False,
+        help="The pipe of `emery virtual-board --hands FILE`: its hands do what is asked for.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+_SCHEMA = "emery.calibrate/1"
+
+
+@calibrate_app.command()
+def sensors(
+    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
+    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Zero and span of both vacuum sensors, against a reference gauge."""
+    from emery.calibrate import sensor_table
+    from emery.calibrate import sensors as procedure
+
+    def measure(
+        bench: "LinkedHold", settings: "Settings", technician: "Technician"
+    ) -> "tuple[str, Settings, dict[str, object]]":
+        found = procedure.measure(bench, settings, technician)
+        if not found.points:
+            return (
+                "The dividers come first: put them into force, then calibrate the sensors "
+                "again.\n",
+                found.settings,
+                {"dividers_first": True},
+            )
+        return sensor_table.text(found), found.settings, found.extra()
+
+    _calibrate("sensors", measure, board, port, write, who, why, answers, hands, as_json)
+
+
+@calibrate_app.command()
+def pump(
+    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
+    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """The drive at which the pump starts, and its lag."""
+    from emery.calibrate import pump as procedure
+
+    def measure(
+        bench: "LinkedHold", settings: "Settings", technician: "Technician"
+    ) -> "tuple[str, Settings, dict[str, object]]":
+        found = procedure.measure(bench, settings, technician)
+        return procedure.text(found), found.settings, found.extra()
+
+    _calibrate("pump", measure, board, port, write, who, why, answers, hands, as_json)
+
+
+@calibrate_app.command()
+def feed(
+    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
+    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Crystal flow against the valve's duty, by weighing the crystal cup."""
+    from emery.calibrate import feed as procedure
+
+    def measure(
+        bench: "LinkedHold", settings: "Settings", technician: "Technician"
+    ) -> "tuple[str, Settings, dict[str, object]]":
+        found = procedure.measure(bench, settings, technician)
+        return procedure.text(found), found.settings, found.extra()
+
+    _calibrate("feed", measure, board, port, write, who, why, answers, hands, as_json)
+
+
+@calibrate_app.command()
+def leak(
+    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
+    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """How much vacuum is lost, and which joint to look at first.
+
+    The volume and the nozzle are those of the board file's [plant], if it states them.
+    --write keeps the result in the device's ledger. Exit code 1 if it leaks.
+    """
+    from emery.calibrate import leak as procedure
+    from emery.calibrate import offer
+    from emery.simulator.plant import PARAMETERS
+
+    plant = {row[0]: row[4] for row in PARAMETERS}
+    with _told():
+        plant |= _plant(board)
+        with _session(port, answers, hands) as session:
+            found = procedure.check(
+                session.bench, session.technician, session.settings, plant["volume_m3"],
+                plant["nozzle_m"],
+            )  # fmt: skip
+            if as_json:
+                _write_json("leak", found.extra(), [], found.passed)
+            else:
+                terminal.write(procedure.text(found))
+            if write:
+                offer.noted(session.device, who, why, found.extra())
+    if not found.passed:
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+
+
+@calibrate_app.command()
+def controls(
+    *, port: Port = None, answers: AnswersFile = None, hands: HandsPath = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Footswitch and buttons, one by one. Exit code 1 if one is not in order."""
+    from emery.calibrate import controls as procedure
+    from emery.config.compiled import decompile
+    from emery.config.pins import pin_text
+    from emery.link.client import connected
+    from firmware.treatment import SERVICE
+    from hal.contract import BUTTON_END
+
+    with _told():
+        with _session(port, answers, hands) as session:
+            device = decompile(session.blob)
+            every = procedure.controls_of(
+                device.wiring, lambda number: pin_text(device.chip, number)
+            )
+            client = session.device.client
+            found = procedure.stuck(client, every, session.technician)
+            for one in every if not found else ():
+                if one.bit != BUTTON_END:
+                    found.append(procedure.try_one(client, one, every, session.technician))
+        end = [one for one in every if one.bit == BUTTON_END]
+        was_left_out = ""
+        if end and not any(one.problems and not one.pressed for one in found):
+            with connected(port) as (client, hello):
+                if hello.state == SERVICE:
+                    was_left_out = (
+                        "END was not tried: in SERVICE it restarts the device. Leave SERVICE "
+                        "and try again.\n"
+                    )
+                else:
+                    found.append(procedure.try_one(client, end[0], every, session.technician))
+        passed = not any(one.problems for one in found)
+        if as_json:
+            extra: dict[str, object] = {
+                one.control.name: {
+                    "pin": one.control.pin,
+                    "pressed": one.pressed,
+                    "released": one.released,
+                    "bounce_ms": list(one.bounce_ms),
+                    "problems": one.problems,
+                }
+                for one in found
+            }
+            _write_json("controls", extra, [], passed)
+        else:
+            terminal.write(procedure.text(found) + was_left_out)
+    if not passed:
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+
+
+# What all have in common --------------------------------------------------------------
+
+
+class _Session:
+    """A device in SERVICE, and whoever stands at it."""
+
+    def __init__(self, device: "Serviced", blob: bytes, technician: "Technician") -> None:
+        from emery.calibrate.holding import LinkedHold
+        from emery.config.compiled import decompile
+
+        self.device = device
+        self.blob = blob
+        self.settings = decompile(blob).settings
+        self.technician = technician
+        self.bench = LinkedHold(device.client, device.hello)
+
+
+@contextmanager
+def _session(port: str | None, answers: Path | None, hands: Path | None) -> "Iterator[_Session]":
+    from emery.device.problem import DeviceProblem
+    from emery.transfer.push import config_of
+    from emery.transfer.serviced import serviced
+    from emery.transfer.told import note
+
+    technician = _technician(answers, hands)
+    with serviced(port, terminal.complain, lambda part, title: None) as device:
+        if device.hello.is_changed:
+            raise DeviceProblem(
+                "the settings on the device's flash are not those that it runs on",
+                "Restart it (r in `emery monitor`, or off and on); then calibrate.",
+            )
+        yield _Session(device, config_of(device.client, device.hello, note), technician)
+
+
+def _technician(answers: Path | None, hands: Path | None) -> "Technician":
+    from emery.calibrate.technician import Answers, Keyboard, VirtualHands
+    from emery.virtual_board.hands import HandsPipe
+
+    if answers is not None and hands is not None:
+        terminal.refuse("--answers and --hands both answer; name one of them")
+    if hands is not None:
+        return VirtualHands(HandsPipe(hands))
+    if answers is not None:
+        try:
+            return Answers(answers)
+        except (OSError, UnicodeDecodeError) as problem:
+            terminal.refuse(f"cannot read {answers}: {problem}")
+    return Keyboard()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Problems of a calibration in words, with their exit codes."""
+    from emery.calibrate.technician import NoAnswer
+    from emery.calibrate.verdict import Implausible
+    from emery.transfer.told import told
+
+    with told():
+        try:
+            yield
+        except Implausible as refused:
+            terminal.complain(f"refused: {refused.what}.")
+            terminal.complain(refused.remedy)
+            terminal.complain("Nothing was changed.")
+            raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
+        except NoAnswer as problem:
+            terminal.refuse(f"{problem}. Nothing was changed")
+
+
+def _calibrate(
+    name: str,
+    measure: "Callable[[LinkedHold, Settings, Technician], tuple[str, Settings, dict[str, Any]]]",
+    board: Path | None,
+    port: str | None,
+    write: bool,
+    who: str,
+    why: str,
+    answers: Path | None,
+    hands: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure, offer, and put."""
+    from emery.calibrate import offer
+    from emery.calibrate.technician import Keyboard
+
+    with _told(), _session(port, answers, hands) as session:
+        text, settings, extra = measure(session.bench, session.settings, session.technician)
+        after, changes = offer.offered(session.blob, settings)
+        if as_json:
+            _write_json(name, extra, changes, True)
+        else:
+            terminal.write(text)
+            terminal.write(offer.shown(changes))
+        if not changes and not write:
+            return
+        is_wanted = write
+        if not write and isinstance(session.technician, Keyboard) and sys.stdin.isatty():
+            typed = session.technician.ask("Put this on the device? (y, or Enter for no)", "")
+            is_wanted = typed.lower() in ("y", "yes")
+        if not is_wanted:
+            terminal.complain("Nothing was changed. With --write it is put there.")
+            return
+        with terminal.progress("certifying") as show:
+            offer.put(
+                session.device, after, changes, board, who=who,
+                why=why or f"calibrate {name}", extra={name: extra}, show=show,
+            )  # fmt: skip
+
+
+def _plant(board: Path | None) -> dict[str, float]:
+    """What a board file states of its device's pneumatics."""
+    if board is None:
+        return {}
+    from emery.config.document import Document
+    from emery.config.extends import joined
+    from emery.config.load import finished_board
+
+    return finished_board(joined(Document.read(board), board)).plant
+
+
+def _write_json(
+    name: str, extra: dict[str, object], changes: "list[Any]", passed: bool
+) -> None:
+    document = {
+        "schema": _SCHEMA,
+        "calibration": name,
+        "passed": passed,
+        "found": extra,
+        "changes": {
+            change.key: {"before": change.before, "after": change.after} for change in changes
+        },
+    }
+    terminal.write(json.dumps(document, indent=1) + "\n")

@@ -1,0 +1,81 @@
+"""What a calibration found, offered: shown beside what there is, and then put where it is
+wanted: on the device, with a certificate and an entry in its ledger, and into the board
+file, so that a flash does not bring the old values back.
+
+The file is checked first, the device comes next, and the file last: whatever is refused on
+the way leaves both as they were.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from emery import terminal
+from emery.config import edit
+from emery.config.document import Document, file_text
+from emery.config.extends import joined
+from emery.config.load import finished_board
+from emery.ledger import book, keys, table
+from emery.transfer.push import config_of, push
+from emery.transfer.serviced import Serviced
+from emery.transfer.told import note
+from firmware import config_file
+from firmware.settings import Settings, encode
+
+
+def offered(blob: bytes, settings: Settings) -> tuple[bytes, list[keys.Change]]:
+    """The device's config with other settings, and what differs."""
+    after = config_file.with_settings(blob, encode(settings))
+    return after, keys.changes(blob, after)
+
+
+def shown(changes: list[keys.Change]) -> str:
+    """Before and after."""
+    return "offered:\n" + table.difference(changes)
+
+
+def check_file(path: Path, changes: list[keys.Change]) -> None:
+    """ConfigError if the board file could not take these values."""
+    content = edit.with_values(file_text(path), _values(changes), str(path))
+    finished_board(joined(Document.from_bytes(content.encode(), str(path)), path))
+
+
+def put(
+    device: Serviced,
+    after: bytes,
+    changes: list[keys.Change],
+    path: Path | None,
+    *,
+    who: str,
+    why: str,
+    extra: Mapping[str, Any],
+    show: Callable[[float, str], None],
+) -> None:
+    """Put it on the device and into the file. Raises what `push` does, and ConfigError."""
+    if path is not None:
+        check_file(path, changes)
+    pushed = push(
+        device.client, device.hello, after, what="calibrate", who=who, why=why, extra=extra,
+        show=show, say=note,
+    )  # fmt: skip
+    if pushed.entry is None:
+        terminal.write("nothing to write: the device has all of it\n")
+    else:
+        terminal.write(f"written and verified: entry {pushed.entry.number} of its ledger\n")
+    if path is not None and changes:
+        backup = edit.set_values(path, _values(changes))
+        terminal.write(f"written: {path} (as it was: {backup.name})\n")
+
+
+def noted(device: Serviced, who: str, why: str, extra: Mapping[str, Any]) -> None:
+    """Keep a measurement that changes nothing in the device's ledger."""
+    blob = config_of(device.client, device.hello, note)
+    entry = book.append(
+        device.hello.device_id, what="calibrate", who=who, why=why, before=blob, after=blob,
+        extra=extra,
+    )  # fmt: skip
+    terminal.write(f"kept: entry {entry.number} of its ledger\n")
+
+
+def _values(changes: list[keys.Change]) -> dict[str, str]:
+    return {change.key: change.after for change in changes}
