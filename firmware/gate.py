@@ -7,7 +7,8 @@ Outputs are safe unless everything allows more: no fault latched, and one of
   with contact besides;
 - PROOF while the test instance of the protection has not tripped: vent and
   pump as the proof wishes, never crystals;
-- SERVICE: one output, never pump and crystals together.
+- SERVICE: one output; pump and crystals together only for crystals that are to be
+  weighed, while both channels show a sealed tip.
 
 Whatever leaves the safe state renews the lease with it, and is clamped to the
 outputs' range.
@@ -61,6 +62,8 @@ def pass_through(
         if service.vent == VENT_CLOSED:
             outputs.vent = VENT_CLOSED
             outputs.pump_permille = _in_range(service.pump_permille)
+            if service.is_sealed:
+                outputs.feed_permille = _in_range(service.crystals_permille)
         else:
             outputs.feed_permille = _in_range(service.feed_permille)
         if not outputs.are_safe():

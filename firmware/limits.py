@@ -96,6 +96,10 @@ SERVICE_RUN_MS = const(2_000)
 SERVICE_PUMP_PERMILLE = const(600)
 SERVICE_FEED_PERMILLE = const(1_000)
 SERVICE_VACUUM_PA = const(30_000)
+# Crystals that are weighed: some 20 kPa on the cap, whose open nozzle carries them. An
+# open tip gives less than 1 kPa at this drive, one near a surface less than 3. [E]
+SERVICE_FEED_PUMP_PERMILLE = const(450)
+SERVICE_FEED_SEALED_PA = const(8_500)
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------

@@ -21,7 +21,7 @@ from firmware import config_file, settings, storage
 from firmware.app import App
 from firmware.line import AT, NEW_LINE, RETURN, Line, is_whole
 from firmware.treatment import BOOT, SERVICE
-from hal.contract import COMMAND_RESTART, RunningBoard
+from hal.contract import COMMAND_LAST, RunningBoard
 
 PROTOCOL = const(1)
 
@@ -46,9 +46,9 @@ _SPACE = const(32)
 # what they mean.
 _STATUS_FORM = (
     b"s=# r=# w=# f=# kf=# a=# b=# set=# p=# c=# v=# l=# av=# z=# n=# o=% st=# sl=# fs=#"
-    b" fl=# cs=# ph=# sk=# ba=# t=# ov=# sf=# h=# hc=# ld=# e=#"
+    b" fl=# cs=# ph=# sk=# ba=# t=# ov=# sf=# h=# hc=# ld=# e=# bt=#"
 )
-_STATUS_NUMBERS = const(30)
+_STATUS_NUMBERS = const(31)
 
 # Only a type checker has to be told.
 TYPE_CHECKING = False
@@ -175,13 +175,15 @@ class Link:
         return (
             "emery={} version={} board={} chip={} slot={} trial={} state={} service={}"
             " image={} config={} boots={} unmarked={} cause={} barrier={} period={} mpy={}"
-            " micropython={} id={} certificate={}"
+            " micropython={} id={} core={} purpose={} certificate={} changed={}"
         ).format(
             PROTOCOL, info["version"], info["board"].replace(" ", "_"), info["chip"],
             info["slot"] or "-", info["trial"], self._state(), self._board.in_service,
             info["image"], info["config"], record.boots, record.unmarked,
             info["reset_cause"], info["barrier"], info["period_ms"], info["mpy"],
-            info["micropython"], self._board.device_id, info["certificate"],
+            info["micropython"], self._board.device_id, info["core"],
+            info["purpose"], info["certificate"],
+            1 if info["config"] != info["started_with"] else 0,
         )
 
     def _state(self) -> int:
@@ -230,6 +232,7 @@ class Link:
         numbers[27] = controller.handpiece.condition
         numbers[28] = self.dropped
         numbers[29] = 0 if app.error is None else 1
+        numbers[30] = board.buttons_down
         at = 0
         for byte in _STATUS_FORM:
             if byte == _HASH:
@@ -252,8 +255,8 @@ class Link:
     def _do(self, words: list) -> str:
         command = _number(words[0])
         argument = _number(words[1]) if len(words) == 2 else 0
-        if command is None or not 1 <= command <= COMMAND_RESTART:
-            return "no a command from 1 to {} is expected".format(COMMAND_RESTART)
+        if command is None or not 1 <= command <= COMMAND_LAST:
+            return "no a command from 1 to {} is expected".format(COMMAND_LAST)
         if argument is None or not 0 <= argument <= _ARGUMENT_MOST:
             return "no an argument from 0 to 255 is expected"
         if not self._app.post(command, argument):

@@ -68,6 +68,8 @@ COMMAND_RUN_FEED = const(14)  # argument: opening in percent
 COMMAND_CLOSE_VENT = const(15)
 COMMAND_REPAIRED = const(16)  # forget the kept service fault
 COMMAND_RESTART = const(17)  # leave SERVICE
+COMMAND_RUN_CRYSTALS = const(18)  # argument: opening in percent, while air carries them
+COMMAND_LAST = COMMAND_RUN_CRYSTALS
 
 STEP_UP = const(1)
 STEP_DOWN = const(2)
@@ -245,6 +247,7 @@ class RunningBoard(Board):
     journal_storage: Storage
     ledger_storage: Storage
     device_id: str  # the chip's own number, in hex
+    buttons_down: int  # BUTTON_ bits that are held now
     in_service: int  # 1 if this start is to be SERVICE: asked for, or END held
     reset_cause: int  # one RESET_
     ticks: int  # ticks so far, wrapping; one that failed does not count

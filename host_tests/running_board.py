@@ -65,6 +65,7 @@ class RunningMock(MockBoard, RunningBoard):
         self.acts: list[str] = []  # stop, show, watch, feed, restart: in order
         self.shown: list[tuple[int, int, int]] = []
         self.buttons = 0
+        self.buttons_down = 0
         self.watchdog_ms = 0
         self.feeds = 0
         self._fed = 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from emery.link.line import body_of, framed
 from firmware import state
-from hal.contract import COMMAND_RESTART
+from hal.contract import COMMAND_LAST
 from host_tests.linked import LinkedDevice, linked_device
 
 # Like what a terminal, a modem program or a bad cable sends, and like lines of ours.
@@ -26,7 +26,7 @@ REQUESTS = st.one_of(
         ["hello", "status", "watch 200", "get hard_limit_pa", "blob config 0",
          "set pass_gap_ms 5000"]
     ),
-    st.tuples(st.integers(1, COMMAND_RESTART), st.integers(0, 255)).map(
+    st.tuples(st.integers(1, COMMAND_LAST), st.integers(0, 255)).map(
         lambda pair: f"do {pair[0]} {pair[1]}"
     ),
 )

@@ -40,6 +40,7 @@ from hal.contract import (
     COMMAND_PASS_DONE,
     COMMAND_REPAIRED,
     COMMAND_RESTART,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     COMMAND_SAME_PASS,
@@ -77,6 +78,9 @@ LIFT_LONGEST_MS = 150
 STILL_SEEN_PA = 10_000
 ON_TIME_MS = limits.TICK_LONGEST_MS
 FOR_EVER_MS = 1 << 40
+_OUTPUT_COMMANDS = (
+    COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_RUN_CRYSTALS, COMMAND_CLOSE_VENT,
+)  # fmt: skip
 
 # What makes a channel one that cannot be believed, both of them, or a vent one
 # that does not let the vacuum go: faults of the board, parameters of the rest.
@@ -300,10 +304,16 @@ class Watch:
         device = self.device
         app = device.app
         outputs = app.outputs
-        assert not (outputs.pump_permille and outputs.feed_permille)
+        if outputs.pump_permille and outputs.feed_permille:
+            # Crystals that are weighed, and never into open air.
+            assert outputs.pump_permille == limits.SERVICE_FEED_PUMP_PERMILLE
+            if self.sound_channels() == 2:
+                assert device.tip in (TIP_ON_SKIN, TIP_ON_CAP) or (
+                    device.plant.skin_pa > limits.SERVICE_FEED_SEALED_PA - 5_000
+                )
         assert outputs.pump_permille <= limits.SERVICE_PUMP_PERMILLE
         self.service_ms += app.readings.dt_ms
-        if app.command in (COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT):
+        if app.command in _OUTPUT_COMMANDS:
             self.service_ms = 0
         if not outputs.are_safe():
             self.seen["service output"] += 1
@@ -543,7 +553,7 @@ SPOILS: list[tuple[str, tuple[float, ...]]] = [
 ]
 SPOIL = st.sampled_from([(name, value) for name, values in SPOILS for value in values])
 SERVICE_RUNS = st.tuples(
-    st.sampled_from((COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT)),
+    st.sampled_from(_OUTPUT_COMMANDS),
     st.sampled_from((0, 50, 60, 255)),
 )
 COMMANDS = st.one_of(

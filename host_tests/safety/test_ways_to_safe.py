@@ -10,6 +10,7 @@ from hal.contract import (
     COMMAND_ACKNOWLEDGE,
     COMMAND_END,
     COMMAND_PASS_DONE,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     LEASE_MS,
@@ -252,6 +253,7 @@ UNSAFE: dict[str, Callable[[], Bench]] = {
     "PROOF": proving,
     "SERVICE, pump": serving(COMMAND_RUN_PUMP),
     "SERVICE, feed": serving(COMMAND_RUN_FEED),
+    "SERVICE, crystals": serving(COMMAND_RUN_CRYSTALS),
 }
 LATCHED = [row[:2] for row in faults.CATALOGUE if row[0] and row[3] != faults.EXIT_NONE]
 

@@ -216,6 +216,19 @@ def test_service_never_runs_pump_and_crystals_together() -> None:
     assert in_service(600, 400, VENT_OPEN).passed() == (0, 400, VENT_OPEN, LEASE_MS)
 
 
+def test_service_weighs_crystals_with_the_pump_only_while_the_tip_is_sealed() -> None:
+    wish = in_service(450, 0, VENT_CLOSED)
+    wish.service.crystals_permille = 400
+    assert wish.passed() == (450, 0, VENT_CLOSED, LEASE_MS)
+    wish.service.is_sealed = 1
+    assert wish.passed() == (450, 400, VENT_CLOSED, LEASE_MS)
+    wish.service.vent = VENT_OPEN
+    assert wish.passed() == SAFE
+    wish.service.vent = VENT_CLOSED
+    wish.protection.fault = faults.OVER_VACUUM
+    assert wish.passed() == SAFE
+
+
 @pytest.mark.parametrize("vent", [-1, 2, 255])
 def test_a_vent_position_that_does_not_exist_is_open(vent: int) -> None:
     assert in_service(600, 0, vent).passed() == SAFE
@@ -249,7 +262,8 @@ MAYBE_FAULT = st.one_of(st.just(faults.NONE), st.sampled_from(FAULTS))
     on_skin=st.integers(0, 1),
     is_open=st.sampled_from((1, 1, 1, 0)),
     drives=st.tuples(ABSURD, ABSURD, ABSURD),
-    valves=st.tuples(ABSURD, ABSURD),
+    valves=st.tuples(ABSURD, ABSURD, ABSURD),
+    is_sealed=st.integers(0, 1),
     vents=st.tuples(VENT, VENT),
 )
 def test_any_wish_at_all(
@@ -261,7 +275,8 @@ def test_any_wish_at_all(
     on_skin: int,
     is_open: int,
     drives: tuple[int, int, int],
-    valves: tuple[int, int],
+    valves: tuple[int, int, int],
+    is_sealed: int,
     vents: tuple[int, int],
 ) -> None:
     wish = Wish()
@@ -274,7 +289,9 @@ def test_any_wish_at_all(
     wish.proof.test.fault = test_fault
     wish.regulator.drive_permille, wish.proof.drive_permille = drives[:2]
     wish.service.pump_permille = drives[2]
-    wish.feed.valve_permille, wish.service.feed_permille = valves
+    wish.feed.valve_permille, wish.service.feed_permille = valves[:2]
+    wish.service.crystals_permille = valves[2]
+    wish.service.is_sealed = is_sealed
     wish.proof.vent, wish.service.vent = vents
     pump, feed, vent, lease_ms = wish.passed()
     assert 0 <= pump <= FULL_PERMILLE
@@ -298,7 +315,7 @@ def test_any_wish_at_all(
         if test_fault:
             assert wish.outputs.are_safe()
     elif state == treatment.SERVICE:
-        assert pump == 0 or feed == 0
+        assert pump == 0 or feed == 0 or is_sealed
     else:
         assert wish.outputs.are_safe()
 

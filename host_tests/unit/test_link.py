@@ -15,6 +15,7 @@ from firmware.settings import SETTINGS, decode, encode
 from hal import wiring
 from hal.contract import (
     COMMAND_ACKNOWLEDGE,
+    COMMAND_LAST,
     COMMAND_RESTART,
     COMMAND_RUN_PUMP,
     COMMAND_SERVICE,
@@ -204,7 +205,8 @@ def test_a_command_goes_through_the_mailbox(device: LinkedDevice) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", ["0", "18", "-1", "x", "1 256", "1 -1", "1 x", "1.0", f"{2**30}", "9" * 30]
+    "words",
+    ["0", str(COMMAND_LAST + 1), "-1", "x", "1 256", "1 -1", "1 x", "1.0", f"{2**30}", "9" * 30],
 )
 def test_what_is_no_command_is_refused(words: str, device: LinkedDevice) -> None:
     posted: list[int] = []
@@ -226,7 +228,7 @@ def test_a_full_mailbox_is_told(device: LinkedDevice) -> None:
 
 
 def test_no_command_gives_an_output_outside_service(device: LinkedDevice) -> None:
-    for command in range(1, COMMAND_RESTART + 1):
+    for command in range(1, COMMAND_LAST + 1):
         if command != COMMAND_SERVICE:
             asked(device, f"do {command} 100")
             assert device.board.is_safe()
@@ -305,8 +307,8 @@ def test_a_setting_is_written_and_holds_from_the_next_start(in_service: LinkedDe
     [
         ("pass_gap_ms 1999", "1999 is outside 2000 to 10000 ms"),
         ("hard_limit_pa 45001", "45001 is outside 20000 to 45000 Pa"),
-        ("hard_limit_pa 43000", "zone 2 level sets 40000 Pa"),
-        ("contact_off_pa 4000", "contact_off_pa must be below contact_on_pa"),
+        ("hard_limit_pa 43000", "zone 2 level: sets 40000 Pa"),
+        ("contact_off_pa 4000", "contact_off_pa: must be below contact_on_pa"),
         ("pass_gap_ms 5e3", "a whole number is expected"),
         ("pass_gap_ms 5s", "a whole number is expected"),
         ("zones 3", "unknown setting"),

@@ -204,13 +204,16 @@ def test_keys_are_offered_once_each_and_only_known_commands() -> None:
         assert len(keys) == len(set(keys)), state_name(state)
         assert "q" not in keys
         for order in offered:
-            assert 1 <= order.command <= contract.COMMAND_RESTART
+            assert 1 <= order.command <= contract.COMMAND_LAST
             assert all(0 <= argument <= 255 for _, argument in order.answers)
             assert order.answers
 
 
 def test_no_key_runs_an_output() -> None:
-    running = {contract.COMMAND_RUN_PUMP, contract.COMMAND_RUN_FEED, contract.COMMAND_CLOSE_VENT}
+    running = {
+        contract.COMMAND_RUN_PUMP, contract.COMMAND_RUN_FEED, contract.COMMAND_RUN_CRYSTALS,
+        contract.COMMAND_CLOSE_VENT,
+    }  # fmt: skip
     for state in range(len(treatment.STATES)):
         assert not running & {order.command for order in orders(Status(state=state), 3)}
 

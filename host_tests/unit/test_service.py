@@ -10,9 +10,11 @@ from hal.contract import (
     COMMAND_ACKNOWLEDGE,
     COMMAND_CLOSE_VENT,
     COMMAND_END,
+    COMMAND_LAST,
     COMMAND_NONE,
     COMMAND_REPAIRED,
     COMMAND_RESTART,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     COMMAND_SELECT_ZONE,
@@ -27,7 +29,9 @@ from hal.contract import (
 from host_tests.bench import RELEASE_MS, Bench
 
 TICK_MS = 5
-OUTPUT_COMMANDS = (COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT)
+OUTPUT_COMMANDS = (
+    COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_RUN_CRYSTALS, COMMAND_CLOSE_VENT,
+)  # fmt: skip
 KEPT = [row[0] for row in faults.CATALOGUE if row[3] == faults.EXIT_SERVICE]
 
 
@@ -58,7 +62,7 @@ def restarted(bench: Bench) -> Bench:
     return bench
 
 
-@pytest.mark.parametrize("command", [COMMAND_NONE, *range(1, 18)])
+@pytest.mark.parametrize("command", [COMMAND_NONE, *range(1, COMMAND_LAST + 1)])
 def test_nothing_but_a_restart_leads_into_it_or_out_of_it(command: int) -> None:
     bench = in_service()
     for argument in (0, 1, 2, 4, 7, 255):
@@ -94,6 +98,7 @@ def test_a_restart_waits_for_safe_outputs() -> None:
     [
         (COMMAND_RUN_PUMP, 500, 0, VENT_CLOSED),
         (COMMAND_RUN_FEED, 0, 500, VENT_OPEN),
+        (COMMAND_RUN_CRYSTALS, 450, 0, VENT_CLOSED),
         (COMMAND_CLOSE_VENT, 0, 0, VENT_CLOSED),
     ],
 )
@@ -124,15 +129,21 @@ def test_an_output_runs_for_two_seconds(command: int, pump: int, feed: int, vent
 def test_one_output_at_a_time_within_its_bounds(steps: list[tuple[int, int, int, int]]) -> None:
     bench = in_service()
     on_ms = 0
+    asked = COMMAND_NONE
 
     def look(bench: Bench) -> None:
-        nonlocal on_ms
+        nonlocal on_ms, asked
         outputs = bench.app.outputs
-        assert not (outputs.pump_permille and outputs.feed_permille)
+        asked = bench.app.command if bench.app.command in OUTPUT_COMMANDS else asked
+        if outputs.pump_permille and outputs.feed_permille:
+            assert asked == COMMAND_RUN_CRYSTALS
+            assert outputs.pump_permille == limits.SERVICE_FEED_PUMP_PERMILLE
+            assert bench.controller.sensing.a.vacuum_pa > limits.SERVICE_FEED_SEALED_PA
+            assert bench.controller.sensing.b.vacuum_pa > limits.SERVICE_FEED_SEALED_PA
+        elif outputs.feed_permille:
+            assert outputs.vent == VENT_OPEN
         assert outputs.pump_permille <= limits.SERVICE_PUMP_PERMILLE < FULL_PERMILLE
         assert outputs.feed_permille <= limits.SERVICE_FEED_PERMILLE
-        if outputs.feed_permille:
-            assert outputs.vent == VENT_OPEN
         on_ms = 0 if outputs.are_safe() or bench.app.command in OUTPUT_COMMANDS else on_ms + 5
         assert on_ms <= limits.SERVICE_RUN_MS
         assert bench.state == "SERVICE"
@@ -143,6 +154,66 @@ def test_one_output_at_a_time_within_its_bounds(steps: list[tuple[int, int, int,
         bench.tick(command, argument)
         for _ in range(ticks):
             bench.tick()
+
+
+def weighing(vacuum_a_pa: float, vacuum_b_pa: float) -> Bench:
+    """In SERVICE, crystals asked for, and these two readings."""
+    bench = in_service()
+    bench.vacuum_pa, bench.vacuum_b_pa = vacuum_a_pa, vacuum_b_pa
+    bench.run(50)
+    bench.tick(COMMAND_RUN_CRYSTALS, 40)
+    bench.run(20)
+    return bench
+
+
+SEALED_PA = limits.SERVICE_FEED_SEALED_PA + 500.0
+OPEN_PA = limits.SERVICE_FEED_SEALED_PA - 500.0
+
+
+def test_crystals_are_weighed_in_the_air_of_a_sealed_tip() -> None:
+    bench = weighing(SEALED_PA, SEALED_PA)
+    board = bench.board
+    assert (board.pump_permille, board.feed_permille, board.vent) == (450, 400, VENT_CLOSED)
+    assert board.pump_permille == limits.SERVICE_FEED_PUMP_PERMILLE
+
+
+@pytest.mark.parametrize("readings", [(0.0, 0.0), (SEALED_PA, OPEN_PA), (OPEN_PA, SEALED_PA)])
+def test_no_crystals_into_the_air_of_an_open_tip(readings: tuple[float, float]) -> None:
+    bench = weighing(*readings)
+    for _ in range(limits.SERVICE_RUN_MS // TICK_MS + 10):
+        bench.tick()
+        assert bench.board.feed_permille == 0
+
+
+def test_a_tip_that_is_lifted_ends_the_crystals_and_not_the_pump() -> None:
+    bench = weighing(SEALED_PA, SEALED_PA)
+    bench.vacuum_pa = bench.vacuum_b_pa = OPEN_PA
+    bench.run(15)  # the median of three
+    assert (bench.board.pump_permille, bench.board.feed_permille) == (450, 0)
+    bench.vacuum_pa = bench.vacuum_b_pa = SEALED_PA
+    bench.run(15)
+    assert bench.board.feed_permille == 400
+
+
+def test_the_vacuum_bound_and_the_end_hold_for_crystals_too() -> None:
+    bench = weighing(SEALED_PA, SEALED_PA)
+    bench.vacuum_pa = bench.vacuum_b_pa = limits.SERVICE_VACUUM_PA + 500.0
+    bench.run(15)
+    assert bench.board.is_safe()
+    bench = weighing(SEALED_PA, SEALED_PA)
+    bench.run(limits.SERVICE_RUN_MS)
+    assert bench.board.is_safe()
+
+
+def test_crystals_asked_for_again_flow_on_without_a_gap() -> None:
+    bench = weighing(SEALED_PA, SEALED_PA)
+    for _ in range(5):
+        bench.tick(COMMAND_RUN_CRYSTALS, 40)
+        for _ in range(limits.SERVICE_RUN_MS // TICK_MS - 10):
+            assert (bench.board.pump_permille, bench.board.feed_permille) == (450, 400)
+            bench.tick()
+    bench.tick(COMMAND_RUN_FEED, 0)
+    assert bench.board.is_safe()
 
 
 def test_asking_for_one_stops_the_other() -> None:
@@ -235,7 +306,7 @@ def test_nothing_in_service_begins_or_ends_a_session() -> None:
 @pytest.mark.parametrize("fault", KEPT)
 def test_a_kept_fault_survives_power_loss_and_every_command_but_one(fault: int) -> None:
     bench = kept(fault)
-    for command in range(18):
+    for command in range(COMMAND_LAST + 1):
         if command != COMMAND_SERVICE:
             bench.tick(command, 1)
             bench.run(50)
@@ -250,7 +321,7 @@ def test_a_kept_fault_survives_power_loss_and_every_command_but_one(fault: int) 
         assert bench.state == "FAULT"
     bench.tick(COMMAND_SERVICE)
     assert restarted(bench).state == "SERVICE"
-    for command in range(18):
+    for command in range(COMMAND_LAST + 1):
         if command not in (COMMAND_REPAIRED, COMMAND_RESTART):
             bench.tick(command, 1)
             bench.run(50)

@@ -18,6 +18,7 @@ from hal.contract import (
     COMMAND_EXTEND,
     COMMAND_PASS_DONE,
     COMMAND_RESTART,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     COMMAND_SELECT_ZONE,
@@ -78,9 +79,13 @@ def service(changed: set[tuple[str, str]]) -> None:
     bench.power_on(in_service=1)
     watch(bench, changed)
     bench.run(100)
-    for command in (COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT):
+    for command in (
+        COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_RUN_CRYSTALS, COMMAND_CLOSE_VENT
+    ):
         bench.tick(command, 30)
+        bench.vacuum_pa = 10_000.0  # a sealed tip
         bench.run(100)
+        bench.vacuum_pa = None
     bench.tick(COMMAND_RESTART)
 
 

@@ -30,6 +30,7 @@ from hal.contract import (
     COMMAND_PASS_DONE,
     COMMAND_REPAIRED,
     COMMAND_RESTART,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     COMMAND_SAME_PASS,
@@ -69,6 +70,7 @@ ASKED = [
     (COMMAND_SERVICE, 0),
     (COMMAND_RUN_PUMP, 50),
     (COMMAND_RUN_FEED, 50),
+    (COMMAND_RUN_CRYSTALS, 50),
     (COMMAND_CLOSE_VENT, 0),
     (COMMAND_REPAIRED, 0),
     (COMMAND_RESTART, 0),
@@ -253,7 +255,7 @@ def test_every_command_in_every_state(start: str, asked: tuple[int, int]) -> Non
     expected = WAYS.get((start, asked), (state, reason))
     assert (bench.state, bench.controller.treatment.reason) == expected
     runs_an_output = bench.state == "SERVICE" and asked[0] in (
-        COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT
+        COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_RUN_CRYSTALS, COMMAND_CLOSE_VENT
     )
     stays = bench.state == state and start in UNDER_SUCTION
     assert bench.board.is_safe() == (not stays and not runs_an_output)

@@ -84,7 +84,9 @@ class Hello:
     """Who answers. `raw` has the fields as they came.
 
     `config` is the first 16 digits of the SHA-256 of the config on flash; `certificate`
-    what `firmware.certificate.standing` says of it.
+    what `firmware.certificate.standing` says of it. `core` is the mark of the firmware's
+    control core, in hex; `is_changed` when the config on flash is another one than that of
+    this start. A device that `is_bench` treats nobody and stays in SERVICE.
     """
 
     protocol: int
@@ -103,7 +105,10 @@ class Hello:
     barrier: int
     period_ms: int
     device_id: str
+    core: str
+    is_bench: bool
     certificate: str
+    is_changed: bool
     raw: dict[str, str] = field(repr=False)
 
     @classmethod
@@ -127,7 +132,10 @@ class Hello:
             barrier=_number(fields, "barrier"),
             period_ms=_number(fields, "period"),
             device_id=fields.get("id", ""),
+            core=fields.get("core", ""),
+            is_bench=fields.get("purpose", "0") != "0",
             certificate=fields.get("certificate", ""),
+            is_changed=fields.get("changed", "0") != "0",
             raw=dict(fields),
         )
 
@@ -164,6 +172,7 @@ _STATUS = (
     ("hc", "handpiece"),
     ("ld", "lines_dropped"),
     ("e", "is_stopped"),
+    ("bt", "buttons"),
 )
 
 
@@ -171,7 +180,7 @@ _STATUS = (
 class Status:
     """The device at one moment. Vacuum in Pa below local atmosphere; `opened` has the
     passes opened in each zone of the protocol; `is_stopped` is 1 when the core ended
-    with an error or its settings were refused."""
+    with an error or its settings were refused; `buttons` are the BUTTON_ bits held down."""
 
     state: int = 0
     reason: int = 0
@@ -203,6 +212,7 @@ class Status:
     handpiece: int = 0
     lines_dropped: int = 0
     is_stopped: int = 0
+    buttons: int = 0
     opened: tuple[int, ...] = ()
 
     @classmethod

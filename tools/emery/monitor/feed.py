@@ -1,7 +1,6 @@
 """What comes from the device, kept coming: connected again after a restart, watched
 again when it has fallen silent."""
 
-import hashlib
 import time
 from collections.abc import Callable
 
@@ -130,7 +129,7 @@ class Feed:
             self.settings = None
             self.settings_note = f"Its limits cannot be told: {refused}."
             return
-        if hello.config and not hashlib.sha256(blob).hexdigest().startswith(hello.config):
+        if hello.is_changed:
             self.settings_note = (
                 "The settings on flash were changed: what is shown here holds from the next "
                 "restart on."

@@ -34,6 +34,7 @@ from hal.contract import (
     COMMAND_PASS_DONE,
     COMMAND_REPAIRED,
     COMMAND_RESTART,
+    COMMAND_RUN_CRYSTALS,
     COMMAND_RUN_FEED,
     COMMAND_RUN_PUMP,
     COMMAND_SAME_PASS,
@@ -268,6 +269,7 @@ class Device:
                 *everywhere,
                 int(of_service.pump_permille > 0),
                 int(of_service.feed_permille > 0),
+                int(of_service.crystals_permille > 0),
                 of_service.vent,
             )
         other = 1 - of_passes.zone
@@ -429,6 +431,7 @@ EVENTS: dict[str, Event] = {
     "SERVICE": _command(COMMAND_SERVICE),
     "RUN PUMP": _command(COMMAND_RUN_PUMP, 60),
     "RUN FEED": _command(COMMAND_RUN_FEED, 100),
+    "RUN CRYSTALS": _command(COMMAND_RUN_CRYSTALS, 100),
     "CLOSE VENT": _command(COMMAND_CLOSE_VENT),
     "REPAIRED": _command(COMMAND_REPAIRED),
     "RESTART": _command(COMMAND_RESTART),
