@@ -15,7 +15,7 @@ import pytest
 
 from emery import slot
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_SKIN
-from emery.stops.ways import BOARDS
+from emery.stops.ways import BOARDS, USUAL
 from emery.virtual_board.board import VirtualBoard
 from emery.virtual_board.installed import install
 from emery.virtual_board.treated import Treated
@@ -126,7 +126,7 @@ def _release(world: World) -> None:
     world.release("button_zone")
 
 
-@pytest.mark.parametrize("chip", BOARDS)
+@pytest.mark.parametrize("chip", USUAL)
 def test_noise_on_the_line_changes_no_output_and_loses_no_tick(
     chip: str, tmp_path: Path
 ) -> None:

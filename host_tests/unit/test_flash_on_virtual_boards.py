@@ -25,6 +25,7 @@ from emery.device.remote import Remote
 from emery.flash import image as slot_image
 from emery.flash import session
 from emery.flash.image import Fingerprint, Image
+from emery.hardware.boards import FILES
 from emery.link.client import Client
 from emery.link.port import SerialPort
 from emery.link.said import state_name
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 BOARDS = slot.ROOT / "board_configs"
-CONFIGS = {"rp2040": BOARDS / "pico_reference.toml", "esp32": BOARDS / "esp32_devkitc.toml"}
+CONFIGS = {chip: BOARDS / name for chip, name in FILES.items()}
 FACE = BOARDS / "protocols" / "face.toml"
 OTHER = {"rp2040": "esp32", "esp32": "rp2040"}
 
@@ -150,6 +151,7 @@ def bench(chip: str, tmp_path: Path) -> Iterator[Bench]:
         yield made
 
 
+@pytest.mark.parametrize("chip", CONFIGS, indirect=True)
 def test_from_a_bare_board_to_a_running_device_and_on(chip: str, tmp_path: Path) -> None:
     made = Bench(chip, tmp_path, bare=True)
     with made.board as board:

@@ -1,6 +1,6 @@
 """The whole app on each real board and the modelled device: one pass, and its end.
 
-Both reference builds, as their config files have them. The operator here is a test:
+Each chip's board, as its config file has it. The operator here is a test:
 the tip on its cap for the proof, then on skin, then off it.
 """
 
@@ -11,6 +11,7 @@ import pytest
 
 from emery import slot
 from emery.config.load import load_device
+from emery.hardware.boards import FILES
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP, TIP_ON_SKIN
 from emery.virtual_board import inside
 from emery.virtual_board.world import World
@@ -23,7 +24,6 @@ from host_tests.bench import CHECKLIST, CLIENT
 from host_tests.pins import Rig
 
 CONFIGS = slot.ROOT / "board_configs"
-REFERENCES = {"rp2040": "pico_reference.toml", "esp32": "esp32_devkitc.toml"}
 
 
 class Device:
@@ -98,11 +98,11 @@ class Device:
         self.run(500)
 
 
-@pytest.fixture(params=REFERENCES)
+@pytest.fixture(params=FILES)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    """Each reference build."""
+    """The board of each chip."""
     loaded = load_device(
-        CONFIGS / REFERENCES[request.param], CONFIGS / "protocols" / "face.toml"
+        CONFIGS / FILES[request.param], CONFIGS / "protocols" / "face.toml"
     )
     world = World(loaded.wiring, settings=loaded.settings)
     with inside.board(request.param, world=world) as chip:

@@ -18,7 +18,8 @@ SCHEMA = "emery.stops/1"
 def stops(
     *,
     board: Annotated[
-        ChipName | None, typer.Option(help="Only this chip. Default: both.", show_default=False)
+        ChipName | None,
+        typer.Option(help="Only this chip. Default: rp2040 and esp32.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
 ) -> None:
@@ -30,7 +31,7 @@ def stops(
     from emery.stops import ways
     from emery.virtual_board.interpreter import InterpreterMissing
 
-    chips = [board.value] if board is not None else list(ways.BOARDS)
+    chips = [board.value] if board is not None else list(ways.USUAL)
     todo = [(chip, way) for way in ways.WAYS for chip in chips]
     seen: list[Stop] = []
     try:

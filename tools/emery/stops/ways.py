@@ -19,9 +19,11 @@ from emery.virtual_board.installed import install
 from emery.virtual_board.treated import NotThere, Treated
 from emery.virtual_board.world import Applied
 from firmware import limits, treatment
-from hal.wiring import ESP32, ROLES, RP2040, Wiring
+from hal.wiring import ESP32, ESP32S3, ROLES, RP2040, Wiring
 
-BOARDS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
+BOARDS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc", "esp32s3": "esp32s3_devkitc"}
+# Those that are tried unless one is named: an ESP32-S3 runs the code of an ESP32.
+USUAL = ("rp2040", "esp32")
 # Outputs are a lease of 50 ms, and the vent's signal needs a tick.
 SAFE_MS = 60.0
 _FIRMWARE = "firmware"
@@ -29,7 +31,9 @@ _SWITCH = "protection switch"
 _SPRING = "no power at all"
 _PINS = "chip's reset"
 # Pins that one chip or the other can read and drive.
-_SPARE = {RP2040: (3, 4, 7, 8, 17, 19), ESP32: (22, 26, 33, 12)}
+_SPARE = {
+    RP2040: (3, 4, 7, 8, 17, 19), ESP32: (22, 26, 33, 12), ESP32S3: (1, 11, 14, 21, 42, 48),
+}  # fmt: skip
 _BEFORE_MS = 200.0
 _AFTER_MS = 1_500.0
 _TRIGGER_MS = 40.0  # at least one turn of the main loop
