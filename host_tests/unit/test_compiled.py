@@ -16,6 +16,7 @@ from emery.config.plant import PLANT_ROWS, decode_plant, encode_plant
 from emery.config.quantity import text
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from emery.simulator.plant import PARAMETERS
+from emery.simulator.run import prepare
 from firmware import config_file
 from firmware.settings import SCHEMA_VERSION, encode
 from hal import wiring
@@ -77,6 +78,22 @@ def test_a_plant_of_another_version_or_size_is_refused() -> None:
             decode_plant(payload)
         with pytest.raises(NotAConfig, match=why):
             decompile(config_file.with_section(BLOB, config_file.PLANT, payload))
+
+
+def test_the_simulator_takes_the_boards_plant_beneath_the_scenarios(tmp_path: Path) -> None:
+    board = tmp_path / "b.toml"
+    board.write_text(
+        f'extends = "{PICO}"\n[plant]\nvolume = "700 mL"\nnozzle = "1.1 mm"\n', encoding="utf-8"
+    )
+    scenario = tmp_path / "s.toml"
+    scenario.write_text(
+        '[scenario]\ntitle = "t"\nduration = "5 s"\n[plant]\nvolume = "0.3 L"\n', encoding="utf-8"
+    )
+    job, _, _ = prepare(scenario, board=board)
+    assert job["plant"] == {"volume_m3": 0.3e-3, "nozzle_m": 1.1e-3}
+    assert job["adc"] == "rp2040"
+    job, _, _ = prepare(scenario)
+    assert job["plant"] == {"volume_m3": 0.3e-3}
 
 
 # Today's form ----------------------------------------------------------------

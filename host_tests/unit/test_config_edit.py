@@ -9,7 +9,7 @@ from emery import slot
 from emery.config.compile import compile_board
 from emery.config.compiled import decompile, encode_config, texts
 from emery.config.edit import board_keys, replace_file, set_values
-from emery.config.load import load, load_board
+from emery.config.load import load_board, load_device
 from emery.config.problem import ConfigError
 from emery.config.write import board_toml, protocol_toml
 from firmware.settings import encode
@@ -174,7 +174,7 @@ def test_what_is_written_reads_back_to_the_same(path: Path, tmp_path: Path) -> N
     protocol.write_text(protocol_toml(config), encoding="utf-8")
     again = decompile(compile_board(board, protocol))
     assert encode_config(again) == encode_config(config)
-    assert encode(load(board, protocol)) == encode(config.settings)
+    assert encode(load_device(board, protocol).settings) == encode(config.settings)
     written = board.read_text(encoding="utf-8") + protocol.read_text(encoding="utf-8")
     assert max(map(len, written.split("\n"))) <= 80
     assert 'hold_low = "31.7 %"                 # default 33 %\n' in written

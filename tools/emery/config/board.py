@@ -14,6 +14,7 @@ The wiring, which a board needs that is really built, is read by `pins`.
 from dataclasses import dataclass
 
 from emery.config.document import Document
+from emery.config.former_keys import note_former
 from emery.config.name import device_name
 from emery.config.pins import read_wiring
 from emery.config.plant import read_plant
@@ -59,6 +60,7 @@ def read_board(document: Document, *, pins_required: bool = False) -> Board:
             stated.add(row.name)
         setattr(settings, row.name, row_value(table, row, row.default))
     plant = read_plant(document)
+    note_former(document)
     return Board(
         name, chip, wiring, has_pins, settings, frozenset(stated), plant, document, tables
     )

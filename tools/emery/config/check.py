@@ -8,17 +8,15 @@ from pathlib import Path
 
 from emery.config import extends, quantity
 from emery.config.board import Board
+from emery.config.kind import BOARD, PROTOCOL, kind_of
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS, pin_text
-from emery.config.problem import COLUMNS, ConfigError, Problem
+from emery.config.problem import COLUMNS
 from emery.config.protocol import Protocol
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import compiled_length
-from hal.wiring import NO_PIN, ROLES
-
-_PROTOCOL_TABLES = {"protocol", "zone"}
-_BOARD_TABLES = {"board", "pins", "wiring", "plant"} | {row.table for row in SETTING_ROWS}
+from hal.wiring import BENCH, NO_PIN, ROLES
 
 # The tables that decide how hard and how long skin is treated.
 _KEY_TABLES = ("protection", "treatment")
@@ -39,23 +37,11 @@ def check(path: Path | str) -> Report:
     Raises ConfigError with everything that is wrong in it.
     """
     document = extends.read(path)
-    keys = set(document.keys())
-    if keys & _PROTOCOL_TABLES:
+    if kind_of(document) == PROTOCOL:
         protocol = finished_protocol(document)
-        return Report("protocol", protocol.name, _protocol_lines(protocol))
-    if keys & _BOARD_TABLES:
-        board = finished_board(document)
-        return Report("board", board.name, _board_lines(board))
-    raise ConfigError(
-        [
-            Problem(
-                document.file, 1, 1, "",
-                "is neither a board nor a protocol",
-                "[board], or [protocol] with its [[zone]] tables",
-                "Start from a file in board_configs/.",
-            )
-        ]
-    )  # fmt: skip
+        return Report(PROTOCOL, protocol.name, _protocol_lines(protocol))
+    board = finished_board(document)
+    return Report(BOARD, board.name, _board_lines(board))
 
 
 def _board_lines(board: Board) -> list[str]:
@@ -92,6 +78,8 @@ def _wiring_lines(board: Board) -> list[str]:
         number = getattr(board.wiring, fact.name)
         value = fact.choices[number] if fact.choices else quantity.text(number, fact.unit)
         lines += _wrapped(f"  {fact.key:<20} {value:<9} {fact.purpose}", 33)
+    if board.wiring.purpose == BENCH:
+        lines += ["", "A bench rig: a device that it is flashed to stays in SERVICE."]
     return lines
 
 

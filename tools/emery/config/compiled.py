@@ -14,11 +14,11 @@ from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.plant import PLANT_ROWS, decode_plant, encode_plant
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from firmware import config_file
-from firmware.settings import Settings, decode, encode
+from firmware.settings import Settings, Zone, decode, encode
 from hal import wiring
 from hal.wiring import CHIPS, NO_PIN, ROLES, Wiring
 
-__all__ = ["DeviceConfig", "NotAConfig", "decompile", "encode_config", "texts"]
+__all__ = ["DeviceConfig", "NotAConfig", "decompile", "encode_config", "texts", "zone_texts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ def encode_config(config: DeviceConfig) -> bytes:
 
 def texts(config: DeviceConfig) -> dict[str, str]:
     """Every key with its value as a file would have it, in the order of a board file and
-    then of a protocol. Zones are counted from 1: "zone.1.level". Roles without a pin and
-    plant values that are not stated are left out."""
+    then of a protocol, if it has zones. They are counted from 1: "zone.1.level". Roles
+    without a pin and plant values that are not stated are left out."""
     found = {"board.name": config.name, "board.chip": config.chip}
     for role, *_ in ROLES:
         gpio = getattr(config.wiring, role)
@@ -82,9 +82,16 @@ def texts(config: DeviceConfig) -> dict[str, str]:
         if plant_row.name in config.plant:
             number = plant_row.whole(config.plant[plant_row.name])
             found[f"plant.{plant_row.key}"] = quantity.text(number, plant_row.unit)
-    found["protocol.name"] = config.settings.protocol_name
+    if config.settings.zones:
+        found["protocol.name"] = config.settings.protocol_name
     for number, zone in enumerate(config.settings.zones, 1):
-        found[f"zone.{number}.name"] = zone.name
-        for row in ZONE_ROWS:
-            found[f"zone.{number}.{row.key}"] = quantity.text(getattr(zone, row.name), row.unit)
+        found |= {f"zone.{number}.{key}": text for key, text in zone_texts(zone).items()}
+    return found
+
+
+def zone_texts(zone: Zone) -> dict[str, str]:
+    """The keys of a zone with their values as a file would have them."""
+    found = {"name": zone.name}
+    for row in ZONE_ROWS:
+        found[row.key] = quantity.text(getattr(zone, row.name), row.unit)
     return found

@@ -76,7 +76,7 @@ class Document(Table):
     def read(cls, path: Path | str) -> "Document":
         """The document in the file `path`; ConfigError if it cannot be read
         or is not TOML."""
-        return cls.from_bytes(_file_bytes(Path(path), str(path)), str(path))
+        return cls.from_bytes(file_bytes(Path(path), str(path)), str(path))
 
     @classmethod
     def from_bytes(cls, content: bytes, file: str) -> "Document":
@@ -124,10 +124,11 @@ class Document(Table):
 def file_text(path: Path) -> str:
     """The text of a file that is to be edited; ConfigError if there is none. Its line
     ends are kept as they are."""
-    return _decoded(_file_bytes(path, str(path)), str(path))
+    return _decoded(file_bytes(path, str(path)), str(path))
 
 
-def _file_bytes(path: Path, file: str) -> bytes:
+def file_bytes(path: Path, file: str) -> bytes:
+    """The content of a file, named `file` in errors; ConfigError if it cannot be read."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

@@ -21,7 +21,7 @@ from emery.config import extends
 from emery.config.document import Document, file_text
 from emery.config.load import finished_board
 from emery.config.pins import FACT_ROWS
-from emery.config.places import Places
+from emery.config.places import Place, Places
 from emery.config.plant import PLANT_ROWS
 from emery.config.problem import COLUMNS, ConfigError, Problem, listed
 from emery.config.rows import SETTING_ROWS
@@ -86,26 +86,42 @@ def replace_file(path: Path, content: str) -> Path:
     # Through a link, the file it points to is meant.
     target = path.resolve()
     backup = _free_name(target)
-    new = target.with_name(f".{target.name}.new")
     try:
         shutil.copy2(target, backup)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    try:
+        write_bytes(target, content.encode(), like=backup)
+    except ConfigError:
+        backup.unlink(missing_ok=True)
+        raise
+    return backup
+
+
+def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:
+    """Write a file in one step, with the permissions of the file `like`: afterwards there
+    is the old one or the new one, whole. Raises ConfigError if that is not possible."""
+    new = path.with_name(f".{path.name}.new")
+    try:
         try:
             with new.open("wb") as stream:
-                stream.write(content.encode())
+                stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            shutil.copymode(target, new)
-            new.replace(target)
+            if like is not None:
+                shutil.copymode(like, new)
+            new.replace(path)
         except OSError:
             new.unlink(missing_ok=True)
-            backup.unlink(missing_ok=True)
             raise
     except OSError as error:
-        what = f"cannot be written ({error.strerror or error})"
-        remedy = "Give yourself permission to write there, or copy the file elsewhere."
-        problem = Problem(str(path), 0, 0, "", what, "a file that may be written", remedy)
-        raise ConfigError([problem]) from None
-    return backup
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigError:
+    what = f"cannot be written ({error.strerror or error})"
+    remedy = "Give yourself permission to write there, or name another file."
+    return ConfigError([Problem(str(path), 0, 0, "", what, "a file that may be written", remedy)])
 
 
 def _free_name(path: Path) -> Path:
@@ -129,18 +145,26 @@ def _with_line(text: str, key: str, value: str, purpose: str) -> str:
     """`text` with a new key at the end of its table, above the comments that lead to
     the next one; in a new table at the end of the file if there is none yet."""
     table_name, _, name = key.partition(".")
-    end = "\r\n" if "\r\n" in text else "\n"
     line = f"{name} = {text_value(value)}"
     remarked = with_remark(line, purpose)
     added = [remarked] if len(remarked) <= COLUMNS else [*comment(purpose), line]
-    lines = text.rstrip().split(end)
     place = Places(text).root.members.get(table_name)
-    if place is None:
-        lines += ["", f"[{table_name}]", *added]
-    else:
-        below = max([place.line, *(member.value_line for member in place.members.values())])
-        lines[below:below] = added
-    return end.join([*lines, ""])
+    if place is not None:
+        return line_below(text, place, added)
+    end = _line_end(text)
+    return end.join([*text.rstrip().split(end), "", f"[{table_name}]", *added, ""])
+
+
+def line_below(text: str, place: Place, added: list[str]) -> str:
+    """`text` with lines below the last key of the table at `place`."""
+    end = _line_end(text)
+    lines = text.rstrip().split(end)
+    below = max([place.line, *(member.value_line for member in place.members.values())])
+    return end.join([*lines[:below], *added, *lines[below:], ""])
+
+
+def _line_end(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
 
 
 def _unknown(file: str, key: str, known: list[str]) -> Problem:

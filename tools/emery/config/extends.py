@@ -48,7 +48,7 @@ def joined(document: Document, path: Path | str) -> Document:
     while chain[-1].value(KEY) is not None:
         paths.append(_extended(chain, paths))
         chain.append(Document.read(paths[-1]))
-        if _kind(chain[-1]) != _kind(document) and _kind(document) and _kind(chain[-1]):
+        if _kind(document) and _kind(chain[-1]) not in ("", _kind(document)):
             what = f"{quoted(str(paths[-1]))} is {_kind(chain[-1])}, and this is {_kind(document)}"
             _refuse(chain[-2], what, "a file of the same kind", "Name one of the same kind.")
     if len(chain) == 1:

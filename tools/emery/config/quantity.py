@@ -243,7 +243,7 @@ def _split(written: str, unit: str) -> tuple[str, str]:
 
 def _did_you_mean(written: str, unit: str, number: str) -> str:
     """What was probably meant by the unit `written`, or "" if nothing is near."""
-    units = _units_of_kind(unit)
+    units = proposed_units(unit)
     # Minutes and metres are the pair that is mixed up most.
     if written == "m" and "min" in units:
         return f'Minutes are written "{number} min".'
@@ -254,7 +254,8 @@ def _did_you_mean(written: str, unit: str, number: str) -> str:
     return f'Did you mean "{number} {near[0]}"?' if near else ""
 
 
-def _units_of_kind(unit: str) -> tuple[str, ...]:
+def proposed_units(unit: str) -> tuple[str, ...]:
+    """The units that are proposed where `unit` is asked for."""
     for _, units in _KINDS:
         if unit in units or _same_kind(unit, units[0]):
             return units

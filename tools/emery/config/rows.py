@@ -22,7 +22,7 @@ class Row:
     """One setting: the firmware's name and the place it has in a file.
 
     `low`, `high` and `default` are whole numbers of `unit`; "" is a plain
-    count. `purpose` says what it does.
+    count. `who` may change it (`firmware.settings`), `purpose` says what it does.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Row:
     low: int
     high: int
     default: int
+    who: str
     purpose: str
 
 
@@ -41,9 +42,9 @@ def _rows(settings: Iterable[tuple[str, str, str, int, int, int, str, str]]) -> 
     uses = Counter(bare_keys)
     rows = []
     for entry, (table, key) in zip(entries, bare_keys, strict=True):
-        name, _, unit, low, high, default, _, purpose = entry
+        name, _, unit, low, high, default, who, purpose = entry
         ending = _KIND_ENDINGS[unit] if uses[table, key] > 1 else ""
-        rows.append(Row(name, table, key + ending, unit, low, high, default, purpose))
+        rows.append(Row(name, table, key + ending, unit, low, high, default, who, purpose))
     return tuple(rows)
 
 

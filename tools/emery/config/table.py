@@ -66,6 +66,16 @@ class Table:
         """The line of `key`, from 1; of this table's header if it is absent."""
         return self._place.member(key).line
 
+    def places(self, key: str) -> list[tuple[str, int]]:
+        """File and line of `key`, and behind it of every `key` in extended files whose
+        place it takes. None if no file has it."""
+        found = []
+        place = self._place.members.get(key) if key in self._values else None
+        while place is not None:
+            found.append((place.file or self._file, place.line))
+            place = place.under
+        return found
+
     def file_of(self, key: str) -> str:
         """The file in which `key` stands: another one if this extends it."""
         return self._place.member(key).file or self._file
@@ -84,6 +94,12 @@ class Table:
         if place.file and key in self._place.members:
             remedy += f" Or state another in {self._file}."
         self._note(place, key, what, expected, remedy)
+
+    def key_problem(self, key: str, what: str, expected: str, remedy: str) -> None:
+        """As `problem`, for a key that should not be there at all, whatever its value."""
+        self._known.setdefault(key, key)
+        self._read.add(key)
+        self._note(self._place.member(key), key, what, expected, remedy, at_key=True)
 
     def path(self, key: str) -> str:
         """The full name of `key`, such as "protection.hard_limit"."""

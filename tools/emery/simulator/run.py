@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emery.config.load import load, load_board, load_protocol
+from emery.config.load import load_device, load_protocol
 from emery.config.rows import SETTING_ROWS
 from emery.simulator import analysis, lanes, margins, requirements, scenario, strokes
 from emery.simulator.trace import Trace
@@ -81,15 +81,19 @@ def prepare(
         return [zone.name for zone in load_protocol(protocol or named).zones]
 
     plan = scenario.read(scenario_name, zone_names)
-    settings = load(board or plan.board, protocol or plan.protocol)
+    device = load_device(
+        board or plan.board, protocol or plan.protocol, pins_required=False, to_treat=True
+    )
+    settings = device.settings
     job = {
         "settings": encode(settings),
         "seed": plan.seed if seed is None else seed,
-        "plant": plan.plant,
+        # What was measured of this device; the scenario may have another in mind.
+        "plant": device.plant | plan.plant,
         "sensors": plan.sensors,
         "timing": plan.timing,
         "operator": plan.operator,
-        "adc": load_board(board or plan.board).chip,
+        "adc": device.chip,
         "duration_ms": plan.duration_ms,
         "events": plan.events,
         "state_every": _STATE_EVERY,
