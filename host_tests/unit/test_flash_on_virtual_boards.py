@@ -7,7 +7,6 @@ a row, and cut the power of a whole device in the middle of it.
 import itertools
 import json
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +33,7 @@ from emery.virtual_board.board import IMAGE, VirtualBoard
 from emery.virtual_board.interpreter import program
 from emery.virtual_board.world import World
 from hal.contract import COMMAND_START
+from host_tests.compiled_once import compiled_once
 
 pytestmark = pytest.mark.skipif(
     program("micropython") is None or slot_build.program("mpy-cross") is None,
@@ -64,21 +64,7 @@ def emery(*words: str) -> Answer:
 
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The same sources for the same machine need no second run of the compiler."""
-    build = slot_build.build
-    kept: dict[str, Path] = {}
-
-    def once(folder: Path, modules: list[slot_build.Source], *, for_machine: str = "",
-             progress: object = None) -> None:  # fmt: skip
-        del progress
-        if for_machine not in kept:
-            made = tmp_path_factory.mktemp("compiled")
-            build(made, modules, for_machine=for_machine)
-            kept[for_machine] = made
-        shutil.copytree(kept[for_machine], folder, dirs_exist_ok=True)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(slot_build, "build", once)
+    with compiled_once(tmp_path_factory.mktemp):
         yield
 
 

@@ -77,21 +77,19 @@ def flash(
 
     link = SerialLink()
     try:
-        with told(), terminal.progress("looking for boards") as show:
-            if config is not None:
-                wish = _of_files(config, protocol or "face", who, why)
-            else:
-                wish = _of_device(port, who, why, say)
-            wish = _certified(wish, say, show)
-            if base is not None:
-                image = read(base, wish.chip)
-                if not ports.boot_drives():
-                    session.refuse_while_used(link, ports.chosen(port))
-                chosen = put(image, port, say, show, erase=erase)
-            else:
-                chosen = ports.chosen(port)
-            say(f"port: {chosen}")
-            outcome = session.Session(chosen, link, say, show).flash(wish)
+        with told():
+            wish = _of_files(config, protocol or "face", who, why) if config is not None else None
+            with terminal.progress("looking for boards") as show:
+                wish = _certified(wish or _of_device(port, who, why, say), say, show)
+                if base is not None:
+                    image = read(base, wish.chip)
+                    if not ports.boot_drives():
+                        session.refuse_while_used(link, ports.chosen(port))
+                    chosen = put(image, port, say, show, erase=erase)
+                else:
+                    chosen = ports.chosen(port)
+                say(f"port: {chosen}")
+                outcome = session.Session(chosen, link, say, show).flash(wish)
     except (CompilerMissing, CompileFailed) as error:
         problem = session.wrong_build(error)
         terminal.refuse(str(problem), problem.code)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from emery.ledger.book import Ledger
+from emery.ledger.book import Ledger, epoch_of
 from emery.ledger.entry import Entry
 from emery.ledger.keys import Change, changes
 from emery.link.device_ledger import DeviceEntry, digest_of
@@ -41,15 +41,26 @@ def own(on_device: Sequence[DeviceEntry], kept: Sequence[Entry]) -> str:
     """The device's own ledger, the newest first, beside the entries that are kept here."""
     if not on_device:
         return "no entry\n"
-    numbers = {digest_of(entry.after): str(entry.number) for entry in kept}
     lines = [_OWN.format("#", "when (UTC)", "start", "who", "entry here", "why")]
     for entry in reversed(on_device):
         when_it = entry.when.strftime("%Y-%m-%d %H:%M") if entry.when else "unknown"
-        here = numbers.get(entry.digest, "-")
+        here = _same(entry, kept)
         lines.append(
             _OWN.format(entry.number, when_it, entry.boots, entry.who, here, entry.why).rstrip()
         )
     return "".join(f"{line}\n" for line in lines)
+
+
+def _same(one: DeviceEntry, kept: Sequence[Entry]) -> str:
+    """The number of the entry here that tells of the same; the same config may have come
+    several times."""
+    found = [entry for entry in kept if digest_of(entry.after) == one.digest]
+    if not found:
+        return "-"
+    if one.when is None:
+        return str(found[0].number)
+    epoch_s = one.when.timestamp()
+    return str(min(found, key=lambda entry: abs(epoch_of(entry.at) - epoch_s)).number)
 
 
 def when(entry: Entry) -> str:
