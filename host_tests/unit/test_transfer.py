@@ -6,6 +6,7 @@ The device is in this process; certificates are given without a simulation.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -216,13 +217,10 @@ def test_another_firmware_is_brought_up_to_date_first(
     device: LinkedDevice, device_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = device.blob
-    monkeypatch.setattr(push, "CORE_MARK", "0" * 16)
     real = Client.hello
 
     def hello(client: Client) -> Hello:
-        told = real(client)
-        told.raw["core"] = CORE_MARK
-        return told
+        return replace(real(client), core="0" * 16)
 
     monkeypatch.setattr(Client, "hello", hello)
     code, _, err = run("push", str(board_file(tmp_path, protection__hard_limit="44.5 kPa")))

@@ -117,7 +117,7 @@ def _check(hello: Hello, blob: bytes) -> None:
             f"Use a config for the {hello.chip}, or connect the board it is for.",
             ExitCode.BAD_INPUT,
         )
-    if hello.raw.get("core", CORE_MARK) != CORE_MARK:
+    if hello.core != CORE_MARK:
         raise DeviceProblem(
             f"the device runs another control core (Emery {hello.version}) than this emery's; a "
             "certificate from here would not hold there. Nothing was changed",
