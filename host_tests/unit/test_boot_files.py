@@ -205,6 +205,20 @@ def test_a_manifest_that_does_not_fit_is_no_version(
     assert settled(boot, monkeypatch)[0] == "b"
 
 
+@pytest.mark.parametrize("platform", ["esp32", "esp32s3"])
+def test_a_version_for_another_chip_of_the_same_port_is_no_version(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They have one sys.platform and compile alike; their pins are not the same.
+    boot = Boot(BoardFiles(), platform)
+    other = {"esp32": "esp32s3", "esp32s3": "esp32"}[platform]
+    boot.files.put_slot("a", platform, chip=CHIPS[other])
+    boot.files.put_slot("b", platform)
+    boot.files.set_slot_state("a")
+    assert settled(boot, monkeypatch)[0] == "b"
+    assert f"it was built for {other}" in boot.console
+
+
 def test_a_manifest_may_leave_the_interpreter_open(
     boot: Boot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
