@@ -96,10 +96,12 @@ SERVICE_RUN_MS = const(2_000)
 SERVICE_PUMP_PERMILLE = const(600)
 SERVICE_FEED_PERMILLE = const(1_000)
 SERVICE_VACUUM_PA = const(30_000)
-# Crystals that are weighed: some 20 kPa on the cap, whose open nozzle carries them. An
-# open tip gives less than 1 kPa at this drive, one near a surface less than 3. [E]
+# Crystals that are weighed: an open tip gives less than 1 kPa at this drive, one near
+# a surface less than 3. They load the nozzle, so that no fixed drive would do: above the
+# top the pump is off. [E]
 SERVICE_FEED_PUMP_PERMILLE = const(450)
 SERVICE_FEED_SEALED_PA = const(8_500)
+SERVICE_FEED_TOP_PA = const(18_500)
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------

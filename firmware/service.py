@@ -7,7 +7,7 @@ for another one stops it. The pump needs the vent closed, or it would move
 nothing but air.
 
 One command runs two of them, since crystals cannot be weighed without the air that
-carries them: the pump at one modest drive, and the valve only in ticks in which both
+carries them: the pump at one modest drive until there is enough vacuum, and the valve only in ticks in which both
 channels show that something seals the tip. It cannot tell the cap from skin.
 """
 
@@ -57,7 +57,6 @@ class Service:
         elif command == COMMAND_RUN_CRYSTALS:
             self.rest()
             self.crystals_permille = _percent(argument, limits.SERVICE_FEED_PERMILLE)
-            self.pump_permille = limits.SERVICE_FEED_PUMP_PERMILLE
             self.vent = VENT_CLOSED
             self.left_ms = limits.SERVICE_RUN_MS
         elif command == COMMAND_CLOSE_VENT:
@@ -72,6 +71,13 @@ class Service:
             and sensing.b.vacuum_pa > limits.SERVICE_FEED_SEALED_PA
         ):
             self.is_sealed = 1
+        if self.crystals_permille:
+            self.pump_permille = limits.SERVICE_FEED_PUMP_PERMILLE
+            if (
+                sensing.a.vacuum_pa > limits.SERVICE_FEED_TOP_PA
+                or sensing.b.vacuum_pa > limits.SERVICE_FEED_TOP_PA
+            ):
+                self.pump_permille = 0
         if (
             self.left_ms <= 0
             or sensing.a.vacuum_pa > limits.SERVICE_VACUUM_PA

@@ -304,13 +304,15 @@ class Watch:
         device = self.device
         app = device.app
         outputs = app.outputs
-        if outputs.pump_permille and outputs.feed_permille:
+        if outputs.feed_permille and outputs.vent == VENT_CLOSED:
             # Crystals that are weighed, and never into open air.
-            assert outputs.pump_permille == limits.SERVICE_FEED_PUMP_PERMILLE
+            assert outputs.pump_permille in (0, limits.SERVICE_FEED_PUMP_PERMILLE)
             if self.sound_channels() == 2:
                 assert device.tip in (TIP_ON_SKIN, TIP_ON_CAP) or (
                     device.plant.skin_pa > limits.SERVICE_FEED_SEALED_PA - 5_000
                 )
+        elif outputs.feed_permille:
+            assert outputs.pump_permille == 0
         assert outputs.pump_permille <= limits.SERVICE_PUMP_PERMILLE
         self.service_ms += app.readings.dt_ms
         if app.command in _OUTPUT_COMMANDS:

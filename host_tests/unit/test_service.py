@@ -135,13 +135,13 @@ def test_one_output_at_a_time_within_its_bounds(steps: list[tuple[int, int, int,
         nonlocal on_ms, asked
         outputs = bench.app.outputs
         asked = bench.app.command if bench.app.command in OUTPUT_COMMANDS else asked
-        if outputs.pump_permille and outputs.feed_permille:
+        if outputs.vent == VENT_CLOSED and outputs.feed_permille:
             assert asked == COMMAND_RUN_CRYSTALS
-            assert outputs.pump_permille == limits.SERVICE_FEED_PUMP_PERMILLE
+            assert outputs.pump_permille in (0, limits.SERVICE_FEED_PUMP_PERMILLE)
             assert bench.controller.sensing.a.vacuum_pa > limits.SERVICE_FEED_SEALED_PA
             assert bench.controller.sensing.b.vacuum_pa > limits.SERVICE_FEED_SEALED_PA
         elif outputs.feed_permille:
-            assert outputs.vent == VENT_OPEN
+            assert outputs.pump_permille == 0
         assert outputs.pump_permille <= limits.SERVICE_PUMP_PERMILLE < FULL_PERMILLE
         assert outputs.feed_permille <= limits.SERVICE_FEED_PERMILLE
         on_ms = 0 if outputs.are_safe() or bench.app.command in OUTPUT_COMMANDS else on_ms + 5
@@ -193,6 +193,18 @@ def test_a_tip_that_is_lifted_ends_the_crystals_and_not_the_pump() -> None:
     bench.vacuum_pa = bench.vacuum_b_pa = SEALED_PA
     bench.run(15)
     assert bench.board.feed_permille == 400
+
+
+def test_the_pump_waits_while_there_is_vacuum_enough_for_the_crystals() -> None:
+    bench = weighing(SEALED_PA, SEALED_PA)
+    for channel in ("vacuum_pa", "vacuum_b_pa"):
+        setattr(bench, channel, limits.SERVICE_FEED_TOP_PA + 500.0)
+        bench.run(15)
+        board = bench.board
+        assert (board.pump_permille, board.feed_permille, board.vent) == (0, 400, VENT_CLOSED)
+        setattr(bench, channel, SEALED_PA)
+        bench.run(15)
+        assert (bench.board.pump_permille, bench.board.feed_permille) == (450, 400)
 
 
 def test_the_vacuum_bound_and_the_end_hold_for_crystals_too() -> None:
