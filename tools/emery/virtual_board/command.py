@@ -72,6 +72,12 @@ def virtual_board(
         bool,
         typer.Option("--tcp", help="Serve a TCP socket instead of a pseudo-terminal."),
     ] = False,
+    by_hand: Annotated[
+        bool,
+        typer.Option(
+            "--by-hand", help="Leave the scenario's operator out: hands typed here do it all."
+        ),
+    ] = False,
     hands: Annotated[
         Path | None,
         typer.Option(
@@ -91,7 +97,7 @@ def virtual_board(
     from emery.virtual_board.hands import Hands, HandsServer
     from emery.virtual_board.interpreter import InterpreterMissing
 
-    chip, world = _world(board, config, scenario)
+    chip, world = _world(board, config, scenario, by_hand)
     with ExitStack() as stack:
         folder = state
         if folder is None:
@@ -153,7 +159,7 @@ def _listen(hands: "Hands") -> None:
 
 
 def _world(
-    board: ChipName | None, config: Path | None, scenario: str | None
+    board: ChipName | None, config: Path | None, scenario: str | None, by_hand: bool
 ) -> "tuple[str, World]":
     """The chip, and the world around it."""
     from emery.config.load import load_device
@@ -175,14 +181,14 @@ def _world(
                 reference = plan.board
         device = load_device(config or reference, protocol)
         if job is None:
-            world = World(device.wiring, settings=device.settings)
+            world = World(device.wiring, settings=device.settings, plant=device.plant)
         else:
             world = World(
                 device.wiring,
                 settings=device.settings,
                 plant=job["plant"],
                 sensors=job["sensors"],
-                operator=job["operator"],
+                operator=None if by_hand else job["operator"],
                 events=job["events"],
                 seed=job["seed"],
             )
