@@ -48,9 +48,9 @@ _WIDE = 1.15
 _WORTH = 0.3  # of the worst hole; less is not worth a look yet [E]
 _GROSS_MM = 2.5  # what is called a hole of this size or more [E]
 
-_FROM_PA = 20_000.0
+_FROM_PA = 17_000.0
 _TO_PA = 1_500.0
-_PUMP_PERCENT = 45
+_PUMP_PERCENT = 42
 _PUMP_LONGEST_MS = 6_000
 _COAST_MS = 900  # the pump's speed has fallen to nothing: 6 lags [E]
 _DECAY_MS = 4_000

@@ -37,6 +37,7 @@ ZERO_SHIFT_PA = 4_000.0
 SPAN_SHARE = 0.06
 # What is left between the channels at a point. [E]
 _APART_PA = 500.0
+_SURE_SD = 2.0  # less than this is no reason to change a setting
 CHANNELS = ("a", "b")
 
 
@@ -187,6 +188,8 @@ def judge(
             )
     after = copied(settings)
     for channel in CHANNELS:
+        if _is_known(channel, fitted[channel], settings):
+            continue
         setattr(after, f"vacuum_{channel}_zero_ppm", round(fitted[channel].zero * 1e6))
         setattr(after, f"vacuum_{channel}_span_pa", round(fitted[channel].span_pa))
     for field, problem in broken_rules(after):
@@ -195,6 +198,16 @@ def judge(
             "See which resistors are fitted; then calibrate again.",
         )
     return Calibrated(tuple(points), dict(noise_pa), fitted, before, after)
+
+
+def _is_known(channel: str, fitted: Channel, settings: Settings) -> bool:
+    """Whether the settings have it as well as it can be measured."""
+    was_zero: float = getattr(settings, f"vacuum_{channel}_zero_ppm") * 1e-6
+    was_span: float = getattr(settings, f"vacuum_{channel}_span_pa")
+    return (
+        abs(fitted.zero - was_zero) * fitted.span_pa < _SURE_SD * fitted.zero_sd_pa
+        and abs(fitted.span_pa - was_span) < _SURE_SD * fitted.span_sd_pa
+    )
 
 
 def _judge_points(points: Sequence[Point]) -> None:
