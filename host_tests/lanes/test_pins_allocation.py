@@ -20,12 +20,19 @@ from host_tests.pins import reference_wiring
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    """The compiled configs of both boards, one after the other."""
+    """The compiled configs of both boards and of a bench rig with one sensor, one
+    after the other."""
     file = tmp_path / "config.bin"
     file.write_bytes(
         b"".join(
-            wiring.encode(reference_wiring(chip)) + encode(bench_settings())
-            for chip in (wiring.RP2040, wiring.ESP32)
+            wiring.encode(wired) + encode(bench_settings())
+            for wired in (
+                reference_wiring(wiring.RP2040),
+                reference_wiring(wiring.ESP32),
+                reference_wiring(
+                    wiring.RP2040, purpose=wiring.BENCH, vacuum_b=wiring.NO_PIN
+                ),
+            )
         )
     )
     return file
