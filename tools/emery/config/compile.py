@@ -4,11 +4,13 @@
 
 All in one file, so that a device never runs on the settings of one build and
 the pins of another. What was measured of the device's pneumatics travels as a
-section that the device keeps for whoever reads the config back.
+section that the device keeps for whoever reads the config back, and so does the
+certificate of its settings, if one is known.
 """
 
 from pathlib import Path
 
+from emery.certificate import known
 from emery.config.board import Board
 from emery.config.load import load_device
 from emery.config.plant import encode_plant
@@ -29,4 +31,6 @@ def compile_board(board_path: Path | str, protocol_path: Path | str) -> bytes:
 def compiled(board: Board) -> bytes:
     """The compiled config of a checked board with the zones of a protocol."""
     blob = wiring.encode(board.wiring) + encode(board.settings)
-    return config_file.with_section(blob, config_file.PLANT, encode_plant(board.plant))
+    blob = config_file.with_section(blob, config_file.PLANT, encode_plant(board.plant))
+    certificate = known.find(board.settings, board.chip, board.plant)
+    return config_file.with_section(blob, config_file.CERTIFICATE, certificate)

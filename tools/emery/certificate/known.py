@@ -1,0 +1,106 @@
+"""Certificates that exist: those shipped, and those in the user's cache.
+
+    find(settings, chip, plant) -> payload, or b""
+
+One is known for settings on a chip, round a plant, by the control core of this
+Emery: a change of any of them makes it another question. The cache holds refusals
+as well, so that the same settings are not simulated twice to be refused.
+"""
+
+import base64
+import binascii
+import json
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from emery import slot
+from emery.certificate.marks import marks
+from firmware.settings import Settings
+
+SHIPPED = "board_configs/certificates/shipped.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """How settings came out. `payload` is what a device checks, b"" if they failed;
+    `reasons` says then what broke, one line for each requirement. Peak in Pa (runaways
+    included) and settling in ms are the worst of all `plants`."""
+
+    payload: bytes
+    reasons: str
+    plants: int
+    peak_pa: int
+    settle_ms: int
+
+    @property
+    def passed(self) -> bool:
+        """Is there a certificate?"""
+        return bool(self.payload)
+
+
+def find(settings: Settings, chip: str, plant: Mapping[str, float] | None = None) -> bytes:
+    """The payload of the certificate of these settings, b"" if none is known."""
+    shipped = _shipped().get(_name(settings, chip, plant or {}))
+    if shipped is not None:
+        return shipped
+    made = recall(settings, chip, plant or {})
+    return made.payload if made is not None else b""
+
+
+def recall(
+    settings: Settings, chip: str, plant: Mapping[str, float]
+) -> Certified | None:
+    """What the user's cache knows of these settings: passed or failed."""
+    try:
+        told = json.loads(_file(settings, chip, plant).read_text(encoding="utf-8"))
+        return Certified(**{**told, "payload": base64.b64decode(told["payload"])})
+    except (OSError, ValueError, TypeError, KeyError, binascii.Error):
+        # Not there, or spoilt: then it is made again.
+        return None
+
+
+def remember(
+    settings: Settings, chip: str, plant: Mapping[str, float], made: Certified
+) -> None:
+    """Keep it in the user's cache. A cache that cannot be written costs time later."""
+    told: dict[str, Any] = asdict(made)
+    told["payload"] = base64.b64encode(made.payload).decode()
+    file = _file(settings, chip, plant)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=file.parent, delete=False
+        ) as written:
+            json.dump(told, written)
+        Path(written.name).replace(file)
+    except OSError:
+        return
+
+
+def _name(settings: Settings, chip: str, plant: Mapping[str, float]) -> str:
+    return "-".join(mark.hex() for mark in marks(settings, chip, plant))
+
+
+def _file(settings: Settings, chip: str, plant: Mapping[str, float]) -> Path:
+    from platformdirs import user_cache_dir
+
+    folder = Path(user_cache_dir("emery", appauthor=False)) / "certificates"
+    return folder / f"{_name(settings, chip, plant)}.json"
+
+
+@cache
+def _shipped() -> dict[str, bytes]:
+    """The shipped certificates, by their three marks."""
+    path = slot.ROOT / SHIPPED
+    if not path.is_file():
+        return {}
+    found = {}
+    for row in tomllib.loads(path.read_text(encoding="utf-8")).values():
+        payload = bytes.fromhex(row["payload"])
+        found["-".join(payload[at : at + 8].hex() for at in (1, 9, 17))] = payload
+    return found

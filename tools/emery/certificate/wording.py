@@ -1,0 +1,85 @@
+"""How what a plant did is said: values with units, plants in a line."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from emery.certificate.course import Figures, Trial
+from emery.certificate.requirements import Requirement, Verdict
+from firmware import faults, treatment
+
+if TYPE_CHECKING:
+    from emery.certificate.make import Outcome
+
+# Name of the simulator, what it is called, factor, unit.
+_SAID = (
+    ("volume_m3", "volume", 1e3, "L"),
+    ("canister_fill", "fill", 1e2, "%"),
+    ("filter_load", "filter", 1e2, "%"),
+    ("seal_leak", "seal leak", 1e2, "%"),
+    ("atmosphere_pa", "air", 1e-3, "kPa"),
+    ("pump_wear", "pump", 1e2, "%"),
+    ("pump_lag_s", "pump lag", 1e3, "ms"),
+)
+
+
+def failures(outcome: "Outcome") -> str:
+    """What broke, a line for each requirement; "" if all holds."""
+    return "\n".join(
+        failure(verdict, outcome.trials, outcome.figures)
+        for verdict in outcome.verdicts
+        if not verdict.passed
+    )
+
+
+def failure(verdict: Verdict, trials: Sequence[Trial], figures: Sequence[Figures]) -> str:
+    """One requirement that does not hold, on which plant, and what to look at."""
+    asked = verdict.requirement
+    text = f"{asked.title}: {value(verdict.worst, asked)}, {expected(verdict)}"
+    if verdict.plant >= 0 and not asked.of_all:
+        text += f"; worst on plant {verdict.plant}"
+        if asked.key == "sound":
+            text += f", {fate(figures[verdict.plant])}"
+    if asked.look_at:
+        text += f"; look at {', '.join(asked.look_at[:3])}"
+    return text
+
+
+def expected(verdict: Verdict) -> str:
+    """What is asked, in words."""
+    asked = verdict.requirement
+    if verdict.bound == 0.0:
+        return "expected none"
+    words = "at least" if asked.at_least else "at most"
+    return f"expected {words} {value(verdict.bound, asked)}"
+
+
+def value(worst: float | None, asked: Requirement) -> str:
+    """A value of a requirement, with its unit."""
+    if worst is None:
+        return "-"
+    if asked.unit == "Pa":
+        return f"{worst / 1000:.2f} kPa"
+    if asked.unit == "times":
+        return f"{worst:.2f}"
+    if asked.unit == "plants":
+        return "none" if not worst else "found"
+    if not worst:
+        return "none"
+    return f"{worst:.0f} {asked.unit}"
+
+
+def fate(figures: Figures) -> str:
+    """How a course ended that did not end well."""
+    if figures.fault != faults.NONE:
+        return str(faults.CATALOGUE[figures.fault][1])
+    if figures.stuck_in >= 0:
+        return f"stayed in {treatment.STATES[figures.stuck_in]}"
+    return "treated"
+
+
+def plant(trial: Trial, figures: Figures) -> str:
+    """A plant in a line."""
+    said: Mapping[str, float] = trial.plant
+    parts = [f"level {figures.level or trial.level}"]
+    parts += [f"{word} {said[name] * factor:.3g} {unit}" for name, word, factor, unit in _SAID]
+    return ", ".join(parts)
