@@ -2,7 +2,7 @@
 nothing that a file may hold leads anywhere but to settings or a ConfigError.
 """
 
-import copy
+import json
 import random
 import tomllib
 from collections.abc import Mapping
@@ -11,83 +11,31 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from emery import slot
+from emery.config.command import config_app
 from emery.config.compile import compile_board
+from emery.config.compiled import DeviceConfig, NotAConfig, decompile, encode_config, texts
 from emery.config.document import Document
-from emery.config.load import finished_board, finished_protocol, load
+from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS
 from emery.config.places import Place, Places
 from emery.config.problem import ConfigError
 from emery.config.quantity import QuantityError, parse, parse_exact, parse_whole, text
-from emery.config.rows import SETTING_ROWS, ZONE_ROWS, Row
-from firmware import limits
-from firmware.settings import NAME_BYTES, Settings, Zone, broken_rules, decode, encode
+from emery.config.rows import SETTING_ROWS, ZONE_ROWS
+from emery.config.write import board_toml, protocol_toml, text_value
+from firmware.settings import encode
 from hal import wiring
+from host_tests.config_strategies import device_configs
 
 CONFIGS = Path(slot.ROOT) / "board_configs"
 SHIPPED = [
     path.read_bytes()
-    for path in (*CONFIGS.glob("*_reference.toml"), CONFIGS / "protocols" / "face.toml")
+    for path in (*sorted(CONFIGS.glob("*.toml")), CONFIGS / "protocols" / "face.toml")
 ]
 
-
-def row_value(row: Row) -> st.SearchStrategy[int]:
-    return st.integers(row.low, row.high) | st.sampled_from([row.low, row.default, row.high])
-
-
-names = st.text(
-    st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=NAME_BYTES
-).filter(lambda name: name == name.strip())
-
-
-@st.composite
-def valid_settings(draw: st.DrawFn) -> Settings:
-    """Settings within their ranges that break no rule: drawn values are taken
-    over as long as the rules allow it."""
-    settings = Settings()
-    for row in draw(st.permutations(SETTING_ROWS)):
-        before = getattr(settings, row.name)
-        setattr(settings, row.name, draw(row_value(row)))
-        if broken_rules(settings):
-            setattr(settings, row.name, before)
-    settings.protocol_name = draw(names)
-    zones: list[Zone] = []
-    for name in draw(st.lists(names, min_size=1, max_size=limits.ZONES, unique_by=str.casefold)):
-        zone = Zone(name)
-        for row in ZONE_ROWS:
-            setattr(zone, row.name, draw(row_value(row)))
-        settings.zones = (*zones, zone)
-        while broken_rules(settings):
-            setattr(zone, "level", zone.level - 1)  # noqa: B010 - a field of the table
-        zones.append(zone)
-    return settings
-
-
-def toml_text(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def toml_line(row: Row, value: int) -> str:
-    return f"{row.key} = {toml_text(text(value, row.unit)) if row.unit else value}\n"
-
-
-def board_toml(settings: Settings) -> str:
-    lines = ['[board]\nname = "b"\nchip = "rp2040"\n']
-    for table in dict.fromkeys(row.table for row in SETTING_ROWS):
-        lines.append(f"[{table}]\n")
-        rows = [row for row in SETTING_ROWS if row.table == table]
-        lines += [toml_line(row, getattr(settings, row.name)) for row in rows]
-    return "".join(lines)
-
-
-def protocol_toml(settings: Settings) -> str:
-    lines = [f"[protocol]\nname = {toml_text(settings.protocol_name)}\n"]
-    for zone in settings.zones:
-        lines.append(f"[[zone]]\nname = {toml_text(zone.name)}\n")
-        lines += [toml_line(row, getattr(zone, row.name)) for row in ZONE_ROWS]
-    return "".join(lines)
+COMPILED = compile_board(CONFIGS / "pico_w.toml", CONFIGS / "protocols" / "face.toml")
 
 
 def judged(content: bytes) -> None:
@@ -105,51 +53,10 @@ def judged(content: bytes) -> None:
             assert all(line.isprintable() for line in lines)
 
 
-@given(settings=valid_settings())
-def test_settings_survive_the_way_through_toml(
-    settings: Settings, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.mktemp("round_trip")
-    board, protocol = folder / "b.toml", folder / "p.toml"
-    board.write_text(board_toml(settings), encoding="utf-8")
-    protocol.write_text(protocol_toml(settings), encoding="utf-8")
-    loaded = load(board, protocol)
-    assert encode(loaded) == encode(settings)
-    decode(encode(loaded))
-
-
-@st.composite
-def valid_wirings(draw: st.DrawFn) -> wiring.Wiring:
-    """A wiring that breaks no rule: each role draws a pin among those that break none."""
-    drawn = wiring.Wiring(draw(st.integers(0, len(wiring.CHIPS) - 1)), draw(names))
-    for name, _, low, high, _, _ in wiring.FACTS:
-        setattr(drawn, name, draw(st.integers(low, high)))
-    # Analog roles first and outputs last: the fewer pins fit, the sooner.
-    for role, _, required, _ in sorted(wiring.ROLES, key=lambda row: PICKED.index(row[1])):
-        fit = [gpio for gpio in range(49) if fits(drawn, role, gpio)]
-        if required or draw(st.booleans()):
-            setattr(drawn, role, draw(st.sampled_from(fit)))
-    assert wiring.broken_rules(drawn) == []
-    return drawn
-
-
-PICKED = (
-    wiring.ANALOG, wiring.SENSE, wiring.BUS, wiring.DRIVE, wiring.PULLED_UP, wiring.SIGNAL
-)  # fmt: skip
-
-
-def fits(drawn: wiring.Wiring, role: str, gpio: int) -> bool:
-    other = copy.copy(drawn)
-    setattr(other, role, gpio)
-    if role == "i2c_sda" and drawn.chip == wiring.RP2040:
-        # Only with its partner free: the two are drawn one after the other.
-        setattr(other, "i2c_scl", gpio + 1)  # noqa: B010 - a field of the table
-    return all(problem == "needs a pin" for _, problem in wiring.broken_rules(other))
-
-
 def wiring_toml(drawn: wiring.Wiring) -> str:
     chip = wiring.CHIPS[drawn.chip]
-    lines = [f"[board]\nname = {toml_text(drawn.board_name)}\nchip = {toml_text(chip)}\n[pins]\n"]
+    name = text_value(drawn.board_name)
+    lines = [f"[board]\nname = {name}\nchip = {text_value(chip)}\n[pins]\n"]
     prefix = "GP" if chip == "rp2040" else "GPIO"
     for role, *_ in wiring.ROLES:
         gpio = getattr(drawn, role)
@@ -167,16 +74,55 @@ def wiring_toml(drawn: wiring.Wiring) -> str:
     return "".join(lines)
 
 
-@given(drawn=valid_wirings())
-def test_a_wiring_survives_the_way_through_toml_to_the_device(
-    drawn: wiring.Wiring, tmp_path_factory: pytest.TempPathFactory
+@given(config=device_configs())
+def test_nothing_is_lost_between_toml_and_the_compiled_form(
+    config: DeviceConfig, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    board = tmp_path_factory.mktemp("wiring") / "b.toml"
-    board.write_text(wiring_toml(drawn), encoding="utf-8")
-    protocol = CONFIGS / "protocols" / "hands.toml"
-    blob = compile_board(board, protocol)
-    assert vars(wiring.decode(blob)) == vars(drawn)
-    assert blob == wiring.encode(drawn) + encode(load(board, protocol))
+    folder = tmp_path_factory.mktemp("round_trip")
+    board, protocol = folder / "b.toml", folder / "p.toml"
+    board.write_text(board_toml(config), encoding="utf-8")
+    protocol.write_text(protocol_toml(config), encoding="utf-8")
+    again = decompile(compile_board(board, protocol))
+    assert (again.name, again.chip, again.plant) == (config.name, config.chip, config.plant)
+    assert vars(again.wiring) == vars(config.wiring)
+    assert encode(again.settings) == encode(config.settings)
+    assert texts(again) == texts(config)
+    assert encode_config(again) == encode_config(config)
+    assert board_toml(again) == board_toml(config)
+    assert protocol_toml(again) == protocol_toml(config)
+
+
+@given(config=device_configs(), source=st.randoms(use_true_random=False))
+def test_it_does_not_matter_in_which_file_of_a_chain_a_key_stands(
+    config: DeviceConfig, source: random.Random, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("chain")
+    whole = tomllib.loads(board_toml(config))
+    upper, lower = {}, {}
+    for table, keys in whole.items():
+        chosen = {key for key in keys if source.random() < 0.5}
+        upper[table] = {key: value for key, value in keys.items() if key in chosen}
+        # Some of what the upper file states stands in the lower one, too, and is wrong.
+        lower[table] = {
+            key: value if key not in chosen else 3
+            for key, value in keys.items()
+            if key not in chosen or source.random() < 0.3
+        }
+    (folder / "lower.toml").write_text(plain_toml(lower), encoding="utf-8")
+    board = folder / "upper.toml"
+    board.write_text('extends = "lower.toml"\n' + plain_toml(upper), encoding="utf-8")
+    protocol = folder / "p.toml"
+    protocol.write_text(protocol_toml(config), encoding="utf-8")
+    again = decompile(compile_board(board, protocol))
+    assert encode_config(again) == encode_config(config)
+
+
+def plain_toml(tables: Mapping[str, Mapping[str, object]]) -> str:
+    lines = []
+    for table, keys in tables.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join([*lines, ""])
 
 
 @given(
@@ -270,10 +216,7 @@ def test_the_places_have_the_shape_of_the_values(content: str) -> None:
         assert_placed(value, Places(content).root, content.split("\n"))
 
 
-@given(st.randoms(use_true_random=False), st.integers(1, 12), st.sampled_from(SHIPPED))
-def test_any_mutation_of_a_shipped_file(
-    source: random.Random, edits: int, original: bytes
-) -> None:
+def mutated(source: random.Random, edits: int, original: bytes) -> bytes:
     content = bytearray(original)
     for _ in range(edits):
         start = source.randrange(len(content))
@@ -283,7 +226,70 @@ def test_any_mutation_of_a_shipped_file(
              bytes(content[stop : stop + 30]), "é".encode(), b"kPa", b"#")
         )  # fmt: skip
         content[start:stop] = piece
-    judged(bytes(content))
+    return bytes(content)
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 12), st.sampled_from(SHIPPED))
+def test_any_mutation_of_a_shipped_file(
+    source: random.Random, edits: int, original: bytes
+) -> None:
+    judged(mutated(source, edits, original))
+
+
+COMMANDS = (
+    ["check", "FILE"],
+    ["show", "FILE"],
+    ["show", "FILE", "--json"],
+    ["diff", "FILE"],
+    ["diff", "FILE", str(CONFIGS / "pico_w.toml")],
+    ["diff", str(CONFIGS / "pico_w.toml"), "FILE"],
+    ["pins", "FILE"],
+    ["compile", "FILE", "--output", "OUTPUT"],
+    ["compile", str(CONFIGS / "pico_w.toml"), "--protocol", "FILE", "--output", "OUTPUT"],
+    ["migrate", "FILE"],
+    ["check", "EXTENDING"],
+)
+
+
+@given(
+    source=st.randoms(use_true_random=False),
+    edits=st.integers(0, 4),
+    original=st.sampled_from([*SHIPPED, COMPILED]),
+    words=st.sampled_from(COMMANDS),
+)
+def test_every_command_ends_well_or_with_exit_code_2(
+    source: random.Random,
+    edits: int,
+    original: bytes,
+    words: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("commands")
+    for shipped in CONFIGS.glob("*.toml"):  # what a file may extend
+        (folder / shipped.name).write_bytes(shipped.read_bytes())
+    file = folder / "file.toml"
+    file.write_bytes(mutated(source, edits, original))
+    (folder / "extending.toml").write_text('extends = "file.toml"\n', encoding="utf-8")
+    places = {"FILE": file, "OUTPUT": folder / "x.bin", "EXTENDING": folder / "extending.toml"}
+    result = CliRunner().invoke(config_app, [str(places.get(word, word)) for word in words])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.exit_code in (0, 2), result.output
+    if result.exit_code:
+        assert result.stderr.strip()
+        assert not result.stdout.strip()
+        assert not (folder / "x.bin").exists()
+    else:
+        assert not result.stderr.strip()
+
+
+@given(st.randoms(use_true_random=False), st.integers(1, 3))
+def test_any_mutation_of_a_compiled_config(source: random.Random, edits: int) -> None:
+    try:
+        config = decompile(mutated(source, edits, COMPILED))
+    except NotAConfig as error:
+        assert str(error).isprintable()
+    else:
+        assert encode_config(config) == encode_config(decompile(COMPILED))
 
 
 @given(st.integers(1, 2_000), st.sampled_from(["[", "{a=", "[[[\n"]))
@@ -305,11 +311,11 @@ units = st.sampled_from(
      "g/min", "permille/kPa", "L", "V", "degC", "rad", "pA", "Min", "kPa/", "*", "^2", "x", "q"]
 )  # fmt: skip
 numbers = st.sampled_from(["45", "-3", "0.5", "1e99", "1e-99", "1e999", "1,5", "", ".", "+", "0"])
-texts = st.text(max_size=30) | st.builds("{}{}{}{}".format, numbers, st.sampled_from(["", " "]),
+written = st.text(max_size=30) | st.builds("{}{}{}{}".format, numbers, st.sampled_from(["", " "]),
                                          units, units | st.just(""))  # fmt: skip
 
 
-@given(texts, st.sampled_from(["Pa", "ms", "permille", "mg/min", "permille/kPa", "K"]))
+@given(written, st.sampled_from(["Pa", "ms", "permille", "mg/min", "permille/kPa", "K"]))
 def test_any_text_is_a_quantity_or_a_quantity_error(written: str, unit: str) -> None:
     try:
         exact = parse_exact(written, unit)
