@@ -12,10 +12,9 @@ from emery.device.ports import Port
 from emery.device.problem import DeviceProblem
 from emery.device.remote import Remote
 from emery.flash import look
+from emery.flash.session import ANSWER_S
 from emery.link.client import Client, Silent
 from emery.link.port import SerialPort
-
-_ASK_S = 1.5
 
 
 def read(port: Port) -> Migrated:
@@ -42,7 +41,7 @@ def _of_link(port: str) -> bytes:
     """What a running firmware gives; b"" if none answers."""
     client = Client(SerialPort(port))
     try:
-        client.who_soon(_ASK_S)
+        client.who_soon(ANSWER_S)
         return client.whole_blob("config")
     except Silent:
         return b""

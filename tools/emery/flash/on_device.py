@@ -39,7 +39,7 @@ ROOT_FILES = ("boot.py", "main.py")
 # mpremote's mounted files travel through a buffer of 256 bytes of an ESP32.
 _PIECE_BYTES = 240
 _IS_FOLDER = 0x4000
-_CONFIG_LONGEST = 4096  # more than any config has
+_MOST_READ = 4096  # more than any config has
 _ENOSPC = 28  # MicroPython's `errno` has no name for it
 
 
@@ -128,7 +128,7 @@ def _look_at_slot(root: str, slot: str) -> None:
     folder = root + "/" + slot
     try:
         with open(folder + "/config.bin", "rb") as file:
-            tell("config", slot, binascii.hexlify(file.read(_CONFIG_LONGEST)).decode())
+            tell("config", slot, binascii.hexlify(file.read(_MOST_READ)).decode())
     except OSError:
         pass  # there is none, or none that could be kept
     found = {}

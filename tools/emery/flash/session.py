@@ -28,7 +28,7 @@ from emery.ledger.place import LedgerError
 
 _INSTALL_S = 300.0
 _RESET_S = 20.0
-_ASK_S = 1.5
+ANSWER_S = 1.5
 # From the reset to SERVICE answering, and to the health mark, which comes after 3 s
 # of sound work; USB may take some seconds to be found again. [E]
 _SERVICE_S = 20.0
@@ -93,7 +93,7 @@ class Session:
         """
         with tempfile.TemporaryDirectory(prefix="emery-flash-") as name:
             folder = Path(name)
-            running = self._link.ask(self._port.device, _ASK_S)
+            running = self._link.ask(self._port.device, ANSWER_S)
             built: Image | None = None
             if running is not None:
                 self._say(f"runs: Emery {running.version} in slot {running.slot}, {running.state}")
@@ -154,7 +154,7 @@ class Session:
         """Ask whoever is there now; USB may have given it another name."""
         self._port = ports.again(self._port)
         with suppress(DeviceProblem):
-            return self._link.ask(self._port.device, _ASK_S)
+            return self._link.ask(self._port.device, ANSWER_S)
         return None
 
     def _flash_stopped(self, folder: Path, wish: Wish, built: Image | None) -> Outcome:
@@ -313,7 +313,7 @@ class Session:
 
 def refuse_while_used(link: Link, port: Port) -> None:
     """DeviceProblem if a session is going on there."""
-    running = link.ask(port.device, _ASK_S)
+    running = link.ask(port.device, ANSWER_S)
     if running is not None:
         _refuse_in_use(running)
 

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA = 1
+LINE_SCHEMA = 1
 
 # What an entry is about.
 KINDS = ("push", "flash", "set", "calibrate", "identify", "tune", "undo", "seen")
@@ -48,7 +48,7 @@ class Entry:
     def line(self, follows: str) -> str:
         """The line that keeps it, behind the one whose SHA-256 is `follows`."""
         fields = {
-            "schema": SCHEMA,
+            "schema": LINE_SCHEMA,
             "number": self.number,
             "at": self.at,
             "what": self.what,
@@ -97,10 +97,10 @@ def read_line(line: str) -> tuple[Entry, str]:
     """The entry of a line, and what it follows. Raises NoEntry."""
     try:
         fields = json.loads(line)
-        if fields["schema"] != SCHEMA:
+        if fields["schema"] != LINE_SCHEMA:
             raise NoEntry(
-                f"it is of schema {fields['schema']!r}, and this emery reads {SCHEMA}: use the "
-                "emery that wrote it"
+                f"it is of schema {fields['schema']!r}, and this emery reads {LINE_SCHEMA}: use "
+                "the emery that wrote it"
             )
         entry = Entry(
             number=int(fields["number"]),
