@@ -71,9 +71,12 @@ def gauge(typed: str, sensor_pa: float, barometer_pa: float) -> Reading:
         plain = abs(float(number.group()))
         typed_unit = typed.strip()[number.end() :].strip().lower()
         off_pa, unit = min(
-            (abs(plain * pa - sensor_pa), unit)
-            for unit, pa in GAUGE_UNITS
-            if unit.lower() != typed_unit
+            (
+                (abs(plain * pa - sensor_pa), unit)
+                for unit, pa in GAUGE_UNITS
+                if unit.lower() != typed_unit
+            ),
+            key=lambda one: one[0],
         )
         if off_pa <= _NEAR_PA + _NEAR_SHARE * sensor_pa:
             raise Implausible(

@@ -154,13 +154,6 @@ def judge(
     `settings` the same with the dividers as they are to stand; both are left as they are.
     Raises Implausible."""
     _judge_points(points)
-    for channel in CHANNELS:
-        if noise_pa[channel] > _NOISE_PA:
-            raise Implausible(
-                f"sensor {channel.upper()} is noisy: {noise_pa[channel]:.0f} Pa rms at rest, "
-                f"at most {_NOISE_PA:.0f} are usual",
-                "See to its wires and the capacitor at its pin; then calibrate again.",
-            )
     fitted = {channel: fit(points, channel, settings) for channel in CHANNELS}
     # A wrong gauge is wrong for both channels: that is to be said rather than "A is broken".
     ratios = {
@@ -198,6 +191,17 @@ def judge(
             "See which resistors are fitted; then calibrate again.",
         )
     return Calibrated(tuple(points), dict(noise_pa), fitted, before, after)
+
+
+def judge_noise(noise_pa: dict[str, float]) -> None:
+    """Raises Implausible for a channel that is not at rest when the line is."""
+    for channel in CHANNELS:
+        if noise_pa[channel] > _NOISE_PA:
+            raise Implausible(
+                f"sensor {channel.upper()} is noisy: {noise_pa[channel]:.0f} Pa rms at rest, "
+                f"at most {_NOISE_PA:.0f} are usual",
+                "See to its wires and the capacitor at its pin; then calibrate again.",
+            )
 
 
 def _is_known(channel: str, fitted: Channel, settings: Settings) -> bool:

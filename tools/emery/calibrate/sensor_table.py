@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from emery.calibrate.sensor_fit import CHANNELS, Calibrated
 
-_PLOT_HALF = 18
+_PLOT_HALF = 16
 
 
 def text(found: Calibrated) -> str:
@@ -29,7 +29,7 @@ def text(found: Calibrated) -> str:
         f"{name.upper()} {100 * of.span_sd_pa / of.span_pa:.2f} %"
         for name, of in found.channels.items()
     )
-    lines += [f"noise at rest: {noise} rms; span known to: {sd} (1 sd)", ""]
+    lines += [f"noise at rest: {noise} rms", f"span known to: {sd} (1 sd)", ""]
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from emery.calibrate.sensor_fit import (
     as_read,
     copied,
     judge,
+    judge_noise,
     kpa,
 )
 from emery.calibrate.technician import Technician
@@ -67,6 +68,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     before = settings
     settings = copied(settings)
     zero, noise_pa = vented(bench, settings)
+    judge_noise(noise_pa)
     trim_dividers(zero, settings, technician)
     if any(
         abs(getattr(settings, name) / getattr(before, name) - 1) > _DIVIDER_FIRST
@@ -148,6 +150,7 @@ def _at(
                     "See that the tip sits on its cap; then: emery calibrate leak",
                 )
             return None, state.percent
+        places = _steady(held, state.percent)
         try:
             shown_pa = fmean(
                 as_read(state.shown_pa[channel], channel, before, settings)
@@ -161,7 +164,6 @@ def _at(
             technician.tell(f"{error}")
             percent = state.percent
             continue
-        places = _steady(held, state.percent)
         drift_pa = abs(held.seen[-1].vacuum_pa - state.first_pa)
         return _averaged(held.last, places, gauge.value, gauge.resolution, drift_pa), state.percent
     raise AssertionError("unreachable")
