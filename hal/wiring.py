@@ -94,26 +94,28 @@ CHIPS = ("rp2040", "esp32", "esp32s3")
 # 11 are the flash; 34 to 39 have no output and no pull; ADC1 is on 32 to 39 (ADC2
 # does not work beside Wi-Fi). Pins 0, 2, 5, 12 and 15 are sampled at reset, so
 # that a switch or the pull-up of a bus on one of them can keep the chip from
-# starting; 1 and 3 are the serial console; 14 gives pulses at boot.
+# starting; even an LED does so on 0, where the boards have their BOOT button;
+# 1 and 3 are the serial console; 14 gives pulses at boot.
 # ESP32 errata, "GPIO36 and GPIO39": their digital inputs fall for some 80 ns
 # whenever certain analog parts of the chip are switched on.
 # 34 and 35 serve a sense: what drives it brings its own pull-down.
 # ESP32-S3 data sheet and ESP-IDF's GPIO guide: 22 to 25 do not exist, 26 to 37 are
 # flash and PSRAM (33 to 37 of modules with octal memory), 19 and 20 are USB, 43 and
-# 44 the serial console; 0, 3, 45 and 46 are sampled at reset; ADC1 is on 1 to 10.
+# 44 the serial console; 0, 3, 45 and 46 are sampled at reset, and 0 has the BOOT
+# button; ADC1 is on 1 to 10.
 # Its table of power-up glitches: 18 is driven high for 60 us. Its table of pins: 39
 # is pulled up from reset on; it and 40 are so in the boot loader, too.
 _RP2040_PINS = tuple(range(23)) + (26, 27, 28)
 _ESP32_PINS = (
-    (0, 2, 4, 5) + tuple(range(12, 20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40))
+    (2, 4, 5) + tuple(range(12, 20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40))
 )
-_ESP32_RESTLESS = (0, 2, 5, 12, 14, 15)
-_ESP32_STRAPPING = (0, 2, 5, 12, 15)
+_ESP32_RESTLESS = (2, 5, 12, 14, 15)
+_ESP32_STRAPPING = (2, 5, 12, 15)
 _ESP32_INPUTS = (34, 35, 36, 37, 38, 39)
 _ESP32_GLITCHING = (36, 39)
-_ESP32S3_PINS = tuple(range(19)) + (21, 38, 39, 40, 41, 42, 45, 46, 47, 48)
-_ESP32S3_RESTLESS = (0, 3, 18, 39, 40, 45, 46)
-_ESP32S3_STRAPPING = (0, 3, 45, 46)
+_ESP32S3_PINS = tuple(range(1, 19)) + (21, 38, 39, 40, 41, 42, 45, 46, 47, 48)
+_ESP32S3_RESTLESS = (3, 18, 39, 40, 45, 46)
+_ESP32S3_STRAPPING = (3, 45, 46)
 _CHIP_PINS = (
     (_RP2040_PINS, (), (), (), (), (26, 27, NO_PIN, 28)),
     (_ESP32_PINS, _ESP32_RESTLESS, _ESP32_STRAPPING, _ESP32_INPUTS, _ESP32_GLITCHING,
