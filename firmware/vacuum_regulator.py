@@ -271,7 +271,8 @@ class VacuumRegulator:
         self._pushed = pushed
 
         rise = self.rise
-        if set_pa and self.phase == _RISE and vacuum_pa > _SEALING_PA:
+        # Only from more than an open tip shows, which looks like a huge canister.
+        if set_pa and self.phase == _RISE and vacuum_pa > _SEALED_PA:
             if seen > _FASTER * line:
                 if moved > 0 and pushed > 0:
                     # 600,000 * 1000 + 6400 * 10,000

@@ -163,8 +163,8 @@ def definition(centre: Mapping[str, float]) -> str:
     """All that the certificate's scatter round a centre comes from."""
     return repr(
         (
-            SCATTER_VERSION, PLANT, SENSORS, FLOWS_MG_MIN, EXTREMES, CORNERS, INSIDE, _INSIDE_SEED, SOUND,
-            sorted(centre.items()),
+            SCATTER_VERSION, PLANT, SENSORS, FLOWS_MG_MIN, EXTREMES, CORNERS, INSIDE,
+            _INSIDE_SEED, SOUND, sorted(centre.items()),
         )
     )  # fmt: skip
 
