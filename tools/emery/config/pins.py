@@ -58,6 +58,7 @@ _KINDS = {
 
 _UNIT_ENDINGS = {"Hz": "_hz", "ms": "_ms", "": ""}
 _CHOICES = dict(CHOICES)
+_DIGITAL_KEY = "digital_vacuum"
 
 # More pins than this are not proposed, nor is one with a higher number looked for.
 _MOST_PROPOSED = 4
@@ -134,6 +135,12 @@ def _read_pin(table: Table, role: str, chip: str, wiring: Wiring) -> bool:
         if isinstance(written, int) and not isinstance(written, bool) and written >= 0:
             remedy = f"Write it as text: {quoted(pin_text(chip, written))}."
         table.problem(role, f"is {described(written)}", expected, remedy)
+        return False
+    if written in _CHOICES[_DIGITAL_KEY]:
+        # Such a sensor hangs on the bus, which the main loop polls now and then.
+        what = f"{quoted(written)} is a sensor on the bus, too slow to protect anybody"
+        remedy = f"Wire an analog sensor; this one goes under [wiring]: {_DIGITAL_KEY}."
+        table.problem(role, what, f"a pin of the {chip} with an ADC", remedy)
         return False
     match = re.fullmatch(r"([A-Za-z]*)[ _]?([0-9]{1,3})", written.strip())
     if match is None:
