@@ -8,6 +8,7 @@ A source is a board file, a protocol file, or a compiled config (a backup, or wh
 device holds). Each has the same keys: "protection.hard_limit", "zone.1.level".
 """
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from emery.config.problem import ConfigError, Problem
 from emery.config.protocol import Protocol
 from emery.config.rows import SETTING_ROWS
 from emery.config.table import Table
+from firmware.certificate import figures
 from hal.wiring import MAGIC as COMPILED_MAGIC
 
 # Where a value comes from that no file states.
@@ -55,7 +57,8 @@ class Value:
 class Source:
     """What was read: its kind, what it is called, the files it came from (the first
     extends the second, and so on), and its values in the order of a file. `remarks`
-    are sentences on what was changed on the way, for a config of an earlier version."""
+    are sentences on a compiled config: its certificate, and what was changed on the way
+    from an earlier version."""
 
     kind: str
     title: str
@@ -124,7 +127,20 @@ def of_device(config: DeviceConfig, name: str) -> Source:
         f'Config of "{config.name}" ({config.chip})',
         (name,),
         tuple(values),
-        config.notes,
+        (*config.notes, _certificate_said(config)),
+    )
+
+
+def _certificate_said(config: DeviceConfig) -> str:
+    if not config.certificate:
+        return "It has no certificate."
+    try:
+        plants, peak_pa, settle_ms = figures(config.certificate)
+    except struct.error:
+        return "It has a certificate of another version."
+    return (
+        f"Certificate: {plants} plants, worst peak {quantity.text(peak_pa, 'Pa')}, worst "
+        f"settling {quantity.text(settle_ms, 'ms')}."
     )
 
 
