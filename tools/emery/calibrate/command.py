@@ -219,9 +219,11 @@ class _Session:
 
 
 @contextmanager
-def _session(port: str | None, answers: Path | None, hands: Path | None) -> "Iterator[_Session]":
+def _session(
+    port: str | None, answers: Path | None, hands: Path | None, *, write: bool = False
+) -> "Iterator[_Session]":
     from emery.device.problem import DeviceProblem
-    from emery.transfer.push import config_of
+    from emery.transfer.push import config_of, refuse_other_core
     from emery.transfer.serviced import serviced
     from emery.transfer.told import note
 
@@ -232,6 +234,9 @@ def _session(port: str | None, answers: Path | None, hands: Path | None) -> "Ite
                 "the settings on the device's flash are not those that it runs on",
                 "Restart it (r in `emery monitor`, or off and on); then calibrate.",
             )
+        if write:
+            # Before anybody measures for minutes.
+            refuse_other_core(device.hello)
         yield _Session(device, config_of(device.client, device.hello, note), technician)
 
 
@@ -286,7 +291,7 @@ def _calibrate(
     from emery.calibrate import offer
     from emery.calibrate.technician import Keyboard
 
-    with _told(), _session(port, answers, hands) as session:
+    with _told(), _session(port, answers, hands, write=write) as session:
         text, settings, extra = measure(session.bench, session.settings, session.technician)
         after, changes = offer.offered(session.blob, settings)
         if as_json:

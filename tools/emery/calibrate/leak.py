@@ -358,7 +358,10 @@ def text(found: Checked) -> str:
         f"for a volume of {found.volume_m3 * 1e6:.0f} mL; up to {LIMIT_MM} mm is tight"
     )
     if found.passed:
-        lines.append(f"the nozzle measures {found.nozzle_mm:.2f} mm: {found.nozzle_note}")
+        lines += textwrap.wrap(
+            f"the nozzle measures {found.nozzle_mm:.2f} mm: {found.nozzle_note}", 78,
+            subsequent_indent="    ",
+        )  # fmt: skip
         lines.append("tight")
     else:
         lines.append("")

@@ -193,6 +193,17 @@ def judge(
     return Calibrated(tuple(points), dict(noise_pa), fitted, before, after)
 
 
+def judge_zero(channel: str, shift_pa: float) -> None:
+    """Raises Implausible for a channel that reads that much with the line vented."""
+    if abs(shift_pa) > ZERO_SHIFT_PA:
+        raise Implausible(
+            f"the zero of sensor {channel.upper()} is {shift_pa:+.0f} Pa from its setting; a "
+            f"sound sensor and divider stay within {ZERO_SHIFT_PA:.0f}",
+            "Measure the dividers with a voltmeter (answer those questions); if they are right, "
+            "put in another sensor.",
+        )
+
+
 def judge_noise(noise_pa: dict[str, float]) -> None:
     """Raises Implausible for a channel that is not at rest when the line is."""
     for channel in CHANNELS:
@@ -260,13 +271,7 @@ def _judge_channel(
     was_zero = getattr(settings, f"vacuum_{channel}_zero_ppm") * 1e-6
     was_span: float = getattr(settings, f"vacuum_{channel}_span_pa")
     shift_pa = (was_zero - fitted.zero) * fitted.span_pa
-    if abs(shift_pa) > ZERO_SHIFT_PA:
-        raise Implausible(
-            f"the zero of {name} is {shift_pa:+.0f} Pa from its setting; a sound sensor and "
-            f"divider stay within {ZERO_SHIFT_PA:.0f}",
-            "Measure the dividers with a voltmeter (answer those questions); if they are right, "
-            "put in another sensor.",
-        )
+    judge_zero(channel, shift_pa)
     share = fitted.span_pa / was_span - 1
     if abs(share) > SPAN_SHARE:
         raise Implausible(

@@ -18,6 +18,7 @@ from emery.calibrate.sensor_fit import (
     copied,
     judge,
     judge_noise,
+    judge_zero,
     kpa,
 )
 from emery.calibrate.technician import Technician
@@ -30,7 +31,7 @@ from hal.contract import RAW_FULL_SCALE
 
 # Where the gauge is read, by what the sensors say; the firmware lets go at 30 kPa.
 TARGETS_PA = (7_000, 14_000, 21_000, 27_500)
-_NEAR_TARGET_PA = 1_000.0
+_NEAR_TARGET_PA = 1_500.0
 _TARGET_HIGHEST_PA = 28_700.0  # a device that reads 30 kPa lets go
 
 # Of a drive that is held: time to settle, by how much the means of two times five looks
@@ -40,7 +41,9 @@ _SETTLE_LONGEST_MS = 8_000
 _LOOKS = 5
 _STILL_PA = 80.0
 _PERCENT_PER_PA = 1 / 1_200.0
+_PERCENT_PER_PA_NEXT = 1 / 1_000.0
 _TRIES = 10
+_APART_PA = 2_000.0  # points nearer than that are the same one
 _STEADY_MS = 1_700
 _AVERAGE_MS = 1_400
 _ZERO_MS = 1_500
@@ -76,6 +79,8 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     ):
         # What the device reads now is too far off to run a pump by.
         return Calibrated((), noise_pa, {}, before, settings)
+    for channel in CHANNELS:
+        judge_zero(channel, zero.vacuum_pa(channel, settings))
     typed = technician.ask("What does the gauge show with the line vented?", "gauge")
     rest = reading.read(typed, "Pa")
     if abs(rest.value) > ZERO_SHIFT_PA / 2:
@@ -87,13 +92,22 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     technician.please(
         "Put the tip on its parking cap, the nozzle open.", "tip cap; open nozzle"
     )
-    percent = settings.hold_low_permille / 10
+    # The cap needs a little more than skin does.
+    percent = settings.hold_low_permille / 10 - (10_000 - TARGETS_PA[0]) * _PERCENT_PER_PA
+    held_pa = _mean_pa(points[0], settings)
     for target_pa in TARGETS_PA:
+        if len(points) > 1:
+            percent = round(percent + (target_pa - held_pa) * _PERCENT_PER_PA_NEXT)
         point, percent = _at(bench, before, settings, zero, technician, target_pa, percent)
-        if point is None:
+        if point is None or _mean_pa(point, settings) < held_pa + _APART_PA:
             break
         points.append(point)
+        held_pa = _mean_pa(point, settings)
     return judge(points, noise_pa, before, settings)
+
+
+def _mean_pa(point: Point, settings: Settings) -> float:
+    return fmean(point.vacuum_pa(channel, settings) for channel in CHANNELS)
 
 
 def vented(bench: HoldingBench, settings: Settings) -> tuple[Point, dict[str, float]]:
@@ -140,7 +154,7 @@ def _at(
 ) -> tuple[Point | None, float]:
     """Hold a vacuum and have the gauge read; None if the pump does not get there."""
     for again in range(3):
-        state = _Hold(percent)
+        state = _Hold(round(percent))
         held = bench.hold(_holding(state, technician, target_pa))
         if state.asked_ms < 0:
             if target_pa == TARGETS_PA[0]:
@@ -191,6 +205,8 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
             break
         change = round(off_pa * _PERCENT_PER_PA) or (1 if off_pa > 0 else -1)
         if is_high:
+            # One channel reads more than the other: this is as high as it goes.
+            target_pa -= _NEAR_TARGET_PA
             change = -2
         wanted = min(max(round(state.percent) + change, 1), limits.SERVICE_PUMP_PERMILLE // 10)
         if wanted == state.percent:

@@ -117,16 +117,21 @@ def _check(hello: Hello, blob: bytes) -> None:
             f"Use a config for the {hello.chip}, or connect the board it is for.",
             ExitCode.BAD_INPUT,
         )
+    refuse_other_core(hello)
+    if hello.state != treatment.SERVICE:
+        raise DeviceProblem(
+            f"the device is in {state_name(hello.state)}; configs are taken in SERVICE only",
+            "Bring it there: press w in `emery monitor`, or hold END while you switch it on.",
+        )
+
+
+def refuse_other_core(hello: Hello) -> None:
+    """DeviceProblem if a certificate from here would not hold on the device."""
     if hello.core != CORE_MARK:
         raise DeviceProblem(
             f"the device runs another control core (Emery {hello.version}) than this emery's; a "
             "certificate from here would not hold there. Nothing was changed",
             "Bring its firmware to this emery's first; its settings stay: emery flash --keep",
-        )
-    if hello.state != treatment.SERVICE:
-        raise DeviceProblem(
-            f"the device is in {state_name(hello.state)}; configs are taken in SERVICE only",
-            "Bring it there: press w in `emery monitor`, or hold END while you switch it on.",
         )
 
 

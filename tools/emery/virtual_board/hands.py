@@ -52,9 +52,9 @@ _WHERE = {
 }  # fmt: skip
 
 _HELP = """\
-tip air|skin|hover|cap    where the handpiece's tip is; the cap leaves its nozzle open
-tip orifice [MM]          a tip with a hole of so many mm, crystal hose clamped (2.0)
-clamp nozzle|hose         pinch the crystal hose, or the suction hose at the handpiece
+tip air|skin|hover|cap    where the tip is; the cap leaves the nozzle open
+tip orifice [MM]          a tip with a hole (2 mm), the crystal hose clamped
+clamp nozzle|hose         pinch the crystal hose; the suction hose at the tip
 open nozzle|hose          let it go
 plug vent, unplug vent    a finger on the vent valve's port, and away
 hold footswitch|BUTTON    BUTTON is start, pass, zone or end
