@@ -25,6 +25,7 @@ from emery.link import command as link_command
 from emery.link.client import Client, Refused
 from emery.link.said import Hello
 from emery.transfer import command, push, serviced
+from emery.transfer.certified import certified
 from firmware import certificate, config_file
 from firmware.core_mark import CORE_MARK
 from host_tests.configs import blob, certify_without_simulation, payload, with_certificate
@@ -281,6 +282,24 @@ def test_what_the_device_refuses_leaves_no_plan(
     assert "refused `commit`" in err
     assert pending.of(device_id) is None
     device.run_until("STANDBY")
+
+
+@pytest.mark.parametrize("keeps", ["the old one", "something else"])
+def test_what_does_not_read_back_is_told(
+    keeps: str, device: LinkedDevice, device_id: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def spoilt(self: Client, config: bytes, *words: object) -> bool:
+        if keeps == "something else":
+            device.loop._info["config_blob"] = with_certificate(blob(session_ms=600_000))
+        return True
+
+    monkeypatch.setattr(Client, "put_config", spoilt)
+    code, _, err = run("push", str(board_file(tmp_path, protection__hard_limit="44.5 kPa")))
+    assert code == 4
+    assert "reads back another one" in err
+    assert [entry.what for entry in book.entries(device_id)] == ["seen"]
+    assert (pending.of(device_id) is None) is (keeps == "the old one")
 
 
 # The end of this process at every step ---------------------------------------------------------
@@ -574,11 +593,13 @@ def test_the_certificate_of_other_settings_is_replaced(device: LinkedDevice) -> 
     stale = config_file.with_section(
         blob(session_ms=600_000), config_file.CERTIFICATE, payload(blob())
     )
+    good = with_certificate(blob(session_ms=600_000))
+    assert certified(stale, lambda part, title: None) == good
     device._start(1)
     device.run(500)
     client = Client(device)
     pushed = push.push(client, client.hello(), stale, what="tune", extra={"a": 1})
-    assert pushed.after == with_certificate(blob(session_ms=600_000))
+    assert pushed.after == good
     assert pushed.entry is not None
     assert (pushed.entry.what, pushed.entry.extra) == ("tune", {"a": 1})
     assert device.blob == pushed.after
