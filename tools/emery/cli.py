@@ -21,6 +21,7 @@ import typer
 from emery import __version__, terminal
 from emery.blackbox.command import log_app, replay
 from emery.calibrate.command import calibrate_app
+from emery.certificate.command import certify
 from emery.config.command import config_app
 from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
@@ -58,6 +59,7 @@ for _name, _command in (
     ("replay", replay),
     ("virtual-board", virtual_board),
     ("stops", stops),
+    ("certify", certify),
 ):
     app.command(_name)(_command)
 

@@ -85,7 +85,7 @@ REQUIREMENTS = (
         above=HARD_LIMIT, value=lambda figures: figures.peak_pa,
     ),
     Requirement(
-        "over", "peak over the set vacuum", "Pa", 3_000.0, 500.0,
+        "over", "peak over the set vacuum", "Pa", 3_000.0, 300.0,
         "the overshoot that is allowed, as the default of protection.soft_margin_vacuum [E]",
         ("regulator.gain", "regulator.pump_lag", "regulator.search", "sensors.vacuum_a_span",
          "sensors.vacuum_b_span"),
@@ -150,7 +150,7 @@ REQUIREMENTS = (
         value=lambda figures: figures.apart_percent,
     ),
     Requirement(
-        "found", "contact found", "ms", 450.0, 80.0,
+        "found", "contact found", "ms", 450.0, 50.0,
         "strokes take 1 to 3 s; a contact seen later is half gone [E]",
         ("contact.contact_on_vacuum", "contact.contact_on_part", "contact.contact_on_time"),
         value=lambda figures: figures.found_ms,
@@ -162,7 +162,7 @@ REQUIREMENTS = (
         value=lambda figures: figures.lost_ms if figures.level else None,
     ),
     Requirement(
-        "lifted", "lift released", "ms", 450.0, 80.0,
+        "lifted", "lift released", "ms", 450.0, 50.0,
         "lifts take 0.3 to 0.9 s; one that is not seen joins two strokes, and hides a pass [E]",
         ("contact.contact_off_vacuum", "contact.contact_off_part", "contact.contact_off_time"),
         value=lambda figures: figures.lift_ms,
@@ -186,7 +186,7 @@ REQUIREMENTS = (
         value=lambda figures: figures.shut_ms if figures.level else None,
     ),
     Requirement(
-        "flowing", "plants on which crystals flow", "%", 95.0, 2.0,
+        "flowing", "plants on which crystals flow", "%", 95.0, 1.0,
         "crystals flow on settled skin; where the handpiece seems clogged they must not, and a"
         " few sound ones seem so (emery bench: handpiece.sealed_right_pct)",
         ("feed.band", "regulator.pump_start", "regulator.pump_lag"),

@@ -1,0 +1,101 @@
+"""`emery certify`: a board's settings on the certificate's scatter of plants."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emery import terminal
+from emery.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from emery.config.board import Board
+
+
+def certify(
+    board: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A board file. Default: the shipped pico_reference.", show_default=False
+        ),
+    ] = None,
+    *,
+    plants: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100_000, show_default=False,
+            help="Try so many other plants instead, by the bare limits. It certifies nothing.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, show_default=False, help="Which other plants. Default: 1, and 2,000 of them."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Try settings on 240 plants: leaks, clogs, altitude, wear, sensors, a runaway.
+
+    What passes gets a certificate, without which a device stays in SERVICE. Exit code 1
+    if a requirement fails. The [plant] of the board file is the middle of the scatter.
+    """
+    from emery.certificate import known, table
+    from emery.certificate.make import ProcessLost, certified, try_out
+    from emery.certificate.marks import settings_mark
+    from emery.certificate.scatter import others, trials
+
+    meant = _board(board)
+    settings, chip, plant = meant.settings, meant.chip, meant.plant
+    certifies = plants is None and seed is None
+    if certifies:
+        tried = trials(plant, settings)
+        scatter = "the certificate\'s scatter: extremes, corners and the inside of all ranges"
+    else:
+        count = 2_000 if plants is None else plants
+        seed = 1 if seed is None else seed
+        tried = others(plant, settings, count, seed)
+        scatter = f"another scatter: {count} plants, seed {seed}"
+    try:
+        with terminal.progress(f"certifying {meant.name}") as show:
+            outcome = try_out(settings, chip, tried, show, spared=certifies)
+    except ProcessLost as lost:
+        terminal.refuse(str(lost), ExitCode.INTERNAL)
+    if certifies and not known.find(settings, chip, plant):
+        known.remember(settings, chip, plant, certified(outcome, settings, chip, plant))
+    told = table.Told(
+        meant.name, chip, _said(plant), scatter, certifies, outcome,
+        settings_mark(settings, chip).hex(),
+    )
+    terminal.write(
+        json.dumps(table.document(told), indent=1) + "\n" if as_json else table.text(told)
+    )
+    if not outcome.passed:
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+
+
+def _board(path: Path | None) -> "Board":
+    from emery import slot
+    from emery.config.document import ConfigError
+    from emery.config.load import load_board, refuse_bench_rig
+
+    try:
+        meant = load_board(path or slot.ROOT / "board_configs" / "pico_reference.toml")
+        refuse_bench_rig(meant)
+    except ConfigError as error:
+        terminal.complain(error.render())
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
+    return meant
+
+
+def _said(plant: dict[str, float]) -> dict[str, str]:
+    """What a board file states of its plant, in its own words."""
+    from emery.config import quantity
+    from emery.config.plant import PLANT_ROWS
+
+    return {
+        row.key: quantity.text(row.whole(plant[row.name]), row.unit)
+        for row in PLANT_ROWS
+        if row.name in plant
+    }
