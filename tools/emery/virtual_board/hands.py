@@ -60,11 +60,11 @@ plug vent, unplug vent    a finger on the vent valve's port, and away
 hold footswitch|BUTTON    BUTTON is start, pass, zone or end
 release footswitch|BUTTON
 press footswitch|BUTTON   hold it for 0.3 s
-gauge [kPa|mbar|mmHg|inHg]   read the reference gauge at the manifold
+gauge [kPa|mmHg|inHg|...]  read the reference gauge at the manifold
 scale                     weigh the crystal cup
 fill                      fill the crystal cup again
 meter supply|a|b          measure the sensors' supply, or the output of a sensor
-soap                      see where foam is drawn in; the line must hold a vacuum
+soap                      see where foam is drawn in while there is a vacuum
 look                      see and hear the device
 help                      this list"""
 
