@@ -446,8 +446,9 @@ FACE = (("face.toml", ZONE),)
 EXTENDS_MISTAKES = (
     Mistake("extends a file that is not there", 'extends = "bse.toml"\n', 1, 11,
             "extends", '"bse.toml" does not exist', 'Did you mean "base.toml"?', others=BASE),
-    Mistake("extends a folder", 'extends = "."\n', 1, 11,
-            "extends", '"." is a directory', "relative to this file"),
+    Mistake("extends a board that Emery has not", 'extends = "pico_refrence"\n', 1, 11,
+            "extends", '"pico_refrence" is none that comes with Emery',
+            'Did you mean "pico_reference"? A file of your own ends in .toml.'),
     Mistake("extends a number", "extends = 3\n[board]\n", 1, 11,
             "extends", "is the bare number 3", "in double quotes"),
     Mistake("extends nothing", 'extends = " "\n[board]\n', 1, 11,

@@ -77,6 +77,17 @@ def test_check_tells_of_every_file_and_fails_if_one_is_wrong(folder: Path) -> No
     assert "bad.toml:1:2  board.name: is missing" in result.stderr
 
 
+def test_what_comes_with_emery_goes_by_its_name(folder: Path) -> None:
+    assert 'Board "Pico W"' in good("check", "pico_w")
+    assert 'Protocol "neck"' in good("check", "neck")
+    assert "pico_w.toml" in good("show", "pico_w")
+    assert "zone 1" not in good("diff", "pico_w", "bench_rig")
+    assert "ESP32-DevKitC" in good("pins", "esp32_devkitc")
+    Path("pico_w").write_text("[board]\n")  # a file of one's own comes first
+    assert "board.name: is missing" in refused("check", "pico_w")
+    assert "does not exist" in refused("check", "pico_x")
+
+
 # show ------------------------------------------------------------------------
 
 

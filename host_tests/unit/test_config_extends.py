@@ -142,6 +142,15 @@ def test_an_edit_goes_into_the_file_that_was_named(folder: Path) -> None:
     assert load_board(path).settings.hold_low_permille == 300
 
 
+def test_a_name_alone_is_that_of_a_file_that_comes_with_emery(folder: Path) -> None:
+    board = put(folder, "mine.toml", 'extends = "bench_rig"\n[board]\nname = "Mine"\n')
+    assert load_board(board).name == "Mine"
+    assert read(board).files[1:] == (str(CONFIGS / "bench_rig.toml"), str(PICO))
+    protocol = put(folder, "p.toml", 'extends = "neck"\n[protocol]\nname = "my neck"\n')
+    assert load_protocol(protocol).zones[0].name == "left neck"
+    assert problems(put(folder, "q.toml", 'extends = "neck"\n[board]\n'))[0].key == "extends"
+
+
 # Protocols -------------------------------------------------------------------
 
 
@@ -195,8 +204,10 @@ def test_a_name_that_a_file_below_has_twice_is_told_with_its_file(folder: Path) 
         ('extends = ""', 11, "is empty", "remove the line"),
         ('extends = "pcio.toml"', 11, "does not exist", 'Did you mean "pico.toml"?'),
         ('extends = "/nowhere/x.toml"', 11, "does not exist", "relative to this file"),
-        ('extends = "."', 11, "is a directory", "relative to this file"),
-        (r'extends = "a\u0000b"', 11, "does not exist", "Check the path"),
+        ('extends = "x.toml"', 11, "is a directory", "relative to this file"),
+        (r'extends = "a\u0000b.toml"', 11, "does not exist", "relative to this file"),
+        ('extends = "pico"', 11, "is none that comes with Emery", 'Did you mean "pico_w"?'),
+        ('extends = "."', 11, "is none that comes with Emery", "of your own ends in .toml"),
         ('extends = "face.toml"\n[board]', 11, "is a protocol, and this is a board", "same kind"),
         ('extends = "mine.toml"', 11, "mine.toml -> mine.toml", "Remove it here"),
         ('# é\nextends  =  "mine.toml"', 13, "leads back to where it began", "Remove it here"),
@@ -205,6 +216,7 @@ def test_a_name_that_a_file_below_has_twice_is_told_with_its_file(folder: Path) 
 def test_a_chain_that_is_not_in_order(
     folder: Path, line: str, column: int, what: str, remedy: str
 ) -> None:
+    (folder / "x.toml").mkdir()
     path = put(folder, "mine.toml", f"{line}\n")
     (found,) = problems(path)
     at = 2 if line.startswith("#") else 1

@@ -36,11 +36,12 @@ def check(
     """Check files as the firmware's loader would, and say what is wrong where."""
     from emery.config.check import check as check_file
     from emery.config.document import ConfigError
+    from emery.config.named import config_file
 
     refused = False
     for number, file in enumerate(files):
         try:
-            report = check_file(file)
+            report = check_file(config_file(file))
         except ConfigError as error:
             terminal.complain(error.render())
             refused = True
@@ -63,9 +64,10 @@ def show(
     """Show what a file comes to, and where each value came from."""
     from emery.config import show as showing
     from emery.config.effective import read_source
+    from emery.config.named import config_file
 
     with _refusals():
-        source = read_source(file)
+        source = read_source(config_file(file))
     _print(showing.document(source) if as_json else showing.lines(source))
 
 
@@ -100,13 +102,14 @@ def diff(
     from emery.config import diff as comparing
     from emery.config.effective import of_defaults, read_source
     from emery.config.kind import PROTOCOL
+    from emery.config.named import config_file
 
     if other is not None and port is not None:
         terminal.refuse("compare with a file or with the device at --port, not with both")
     with _refusals():
-        left = read_source(file)
+        left = read_source(config_file(file))
         right_name = str(other) if other is not None else "defaults"
-        right = read_source(other) if other is not None else of_defaults()
+        right = read_source(config_file(other)) if other is not None else of_defaults()
     if port is not None:
         right, right_name = _held_by_device(port)
     if left.kind == PROTOCOL and other is None and port is None:
@@ -129,10 +132,11 @@ def pins(
 ) -> None:
     """Draw the board with what hangs on its pins, and which are free."""
     from emery.config.load import load_board
+    from emery.config.named import config_file
     from emery.config.pinout import lines
 
     with _refusals():
-        board = load_board(file)
+        board = load_board(config_file(file))
     _print(lines(board))
 
 
@@ -174,10 +178,10 @@ def compile(  # noqa: A001 - the name of the command
     from emery.config.compile import compile_board
     from emery.config.compiled import decompile
     from emery.config.edit import write_bytes
-    from emery.config.named import protocol_file
+    from emery.config.named import config_file, protocol_file
 
     with _refusals():
-        blob = compile_board(file, protocol_file(protocol))
+        blob = compile_board(config_file(file), protocol_file(protocol))
         write_bytes(output, blob)
     config = decompile(blob)
     certificate = "with" if config.certificate else "without"

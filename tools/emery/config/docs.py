@@ -31,7 +31,8 @@ unit of that kind. What a board file does not state is at its default. Keys mark
 *design* ask for knowledge of the design; the others are everyday tuning. What files
 are and how to work with them is in [README.md](README.md).
 
-Any file may begin with `extends = "other.toml"`: then it states only what differs.
+Any file may begin with `extends = "other.toml"`, or with the name of one that comes with
+Emery, `extends = "pico_reference"`: then it states only what differs.
 
 A board file has `[board]` with `name` (at most {NAME_BYTES} plain characters) and
 `chip` ({listed(f'`"{chip}"`' for chip in CHIPS)}), and any of the tables below. A

@@ -5,8 +5,9 @@
     [protection]
     hard_limit = "42 kPa"
 
-The key stands above all tables; its path is relative to the file. Files may extend
-files that extend others. A key of the file that extends wins; everything else
+The key stands above all tables; its path is relative to the file, and a name without
+".toml" is that of a file that comes with Emery. Files may extend files that extend
+others. A key of the file that extends wins; everything else
 comes from the file that is extended, and what is wrong there is told there. In a
 protocol, a zone of a name that is there already changes that zone, where it stands;
 zones of other names come behind.
@@ -20,9 +21,10 @@ import os
 from pathlib import Path
 from typing import NoReturn
 
+from emery import slot
 from emery.config.document import Document
 from emery.config.places import Place
-from emery.config.problem import ConfigError, Problem, quoted
+from emery.config.problem import ConfigError, Problem, listed, quoted
 from emery.config.table import described
 
 KEY = "extends"
@@ -31,6 +33,11 @@ KEY = "extends"
 # device, its clinic, its board, its chip.
 DEEPEST_CHAIN = 6
 
+SHIPPED = slot.ROOT / "board_configs"
+
+_SUFFIX = ".toml"
+_BOARD = "a board"
+_PROTOCOL = "a protocol"
 _PROTOCOL_TABLES = {"protocol", "zone"}
 _EXPECTED = 'a file in double quotes, such as "pico_reference.toml"'
 
@@ -76,9 +83,12 @@ def _extended(chain: list[Document], paths: list[Path]) -> Path:
         _refuse(chain[-1], f"is {described(written)}", _EXPECTED, "Put the file in double quotes.")
     if not written.strip():
         _refuse(chain[-1], "is empty", _EXPECTED, "Name a file, or remove the line.")
+    if not written.endswith(_SUFFIX):
+        return _shipped(chain, written)
     path = Path(os.path.normpath(paths[-1].parent / written))
     if not _is_file(path):
-        what = f"{quoted(str(path))} {'is a directory' if _is_folder(path) else 'does not exist'}"
+        missing = "is a directory" if _is_folder(path) else "does not exist"
+        what = f"{quoted(str(path))} {missing}"
         remedy = f"{_nearest(path)} The path is relative to this file."
         _refuse(chain[-1], what, "a TOML file", remedy)
     real = os.path.realpath(path)
@@ -91,6 +101,21 @@ def _extended(chain: list[Document], paths: list[Path]) -> Path:
         what = f"is the {DEEPEST_CHAIN}th that is extended in a row"
         expected = f"a chain of at most {DEEPEST_CHAIN} files"
         _refuse(chain[-1], what, expected, "Put what several of them say into one.")
+    return path
+
+
+def _shipped(chain: list[Document], name: str) -> Path:
+    """A file that comes with Emery: a protocol for a protocol, else a board."""
+    kind = next((kind for kind in map(_kind, chain) if kind), "")
+    folder = SHIPPED / "protocols" if kind == _PROTOCOL else SHIPPED
+    path = folder / f"{name}{_SUFFIX}"
+    names = sorted(file.stem for file in folder.glob(f"*{_SUFFIX}"))
+    if name not in names:
+        what = f"{quoted(name)} is none that comes with Emery"
+        near = difflib.get_close_matches(name, names, 1)
+        meant = f"Did you mean {quoted(near[0])}? " if near else ""
+        remedy = f"{meant}A file of your own ends in {_SUFFIX}."
+        _refuse(chain[-1], what, listed(names), remedy)
     return path
 
 
@@ -183,7 +208,7 @@ def _kind(document: Document) -> str:
     keys = set(document.keys()) - {KEY}
     if not keys:
         return ""
-    return "a protocol" if keys & _PROTOCOL_TABLES else "a board"
+    return _PROTOCOL if keys & _PROTOCOL_TABLES else _BOARD
 
 
 def _is_file(path: Path) -> bool:

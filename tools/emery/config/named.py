@@ -1,8 +1,20 @@
-"""A protocol as a command line names it: a shipped one by its name, or a file."""
+"""Files as a command line names them: one that comes with Emery by its name, or a file."""
 
 from pathlib import Path
 
 from emery import slot, terminal
+
+
+def config_file(path: Path) -> Path:
+    """The file that is meant: `path`, or the board or protocol that comes with Emery
+    under this name if there is no such file."""
+    folder = slot.ROOT / "board_configs"
+    if path.suffix or path.exists() or path.name != str(path):
+        return path
+    for shipped in (folder / f"{path}.toml", folder / "protocols" / f"{path}.toml"):
+        if shipped.is_file():
+            return shipped
+    return path
 
 
 def protocol_file(name: str) -> Path:

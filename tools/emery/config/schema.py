@@ -30,8 +30,8 @@ _HIGHEST_GPIO = 48
 _EXTENDS = {
     "type": "string",
     "minLength": 1,
-    "description": "A file of the same kind, by its path from this one. Only what differs "
-    "from it stands here.",
+    "description": "A file of the same kind, by its path from this one, or one that comes "
+    "with Emery by its name without .toml. Only what differs from it stands here.",
 }
 
 
