@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import typer
@@ -300,6 +301,35 @@ def test_what_does_not_read_back_is_told(
     assert "reads back another one" in err
     assert [entry.what for entry in book.entries(device_id)] == ["seen"]
     assert (pending.of(device_id) is None) is (keeps == "the old one")
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_line_that_is_lost_leaves_the_old_or_the_new(
+    arrives: bool, device: LinkedDevice, device_id: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    run("history", "--port", "x")
+    real = Client.ask
+
+    def unplugged(self: Client, verb: str, *words: object, **limits: Any) -> str:
+        if verb == "commit" and arrives:
+            real(self, verb, *words, **limits)
+        if verb == "commit":
+            device.is_dead = True
+            raise DeviceProblem("the connection was lost", "Plug the device in again.")
+        return real(self, verb, *words, **limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Client, "ask", unplugged)
+        code, _, err = run("push", str(board_file(tmp_path, protection__hard_limit="44.5 kPa")))
+    assert code == 4
+    assert "the connection was lost. The device has the old config or the new one" in err
+    assert "Plug the device in again. Then `emery config history" in err
+    device.is_dead = False
+    device._start(0)
+    code, _, err = run("history", "--port", "x")
+    assert ("Entry 2 tells of it now" if arrives else "has what it had before") in err
+    assert [entry.what for entry in book.entries(device_id)] == ["seen", "push"][: 1 + arrives]
 
 
 # The end of this process at every step ---------------------------------------------------------

@@ -90,6 +90,12 @@ def push(
     except Refused:
         pending.forget(planned.device_id)
         raise
+    except DeviceProblem as lost:
+        raise DeviceProblem(
+            f"{lost.what}. The device has the old config or the new one, whole",
+            f"{lost.remedy} Then `emery config history --port PORT` finds out which it has.",
+            lost.code,
+        ) from None
     _verify(client, planned)
     if not is_in_its_ledger:
         say("the device could not keep this in its own short ledger; the one here has it")
