@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -201,9 +202,6 @@ def controls(
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
 
 
-# What all have in common --------------------------------------------------------------
-
-
 class _Session:
     """A device in SERVICE, and whoever stands at it."""
 
@@ -267,9 +265,14 @@ def _told() -> Iterator[None]:
         try:
             yield
         except Implausible as refused:
-            terminal.complain(f"refused: {refused.what}.")
-            terminal.complain(refused.remedy)
-            terminal.complain("Nothing was changed.")
+            terminal.complain(textwrap.fill(f"refused: {refused.what}.", 80))
+            remedy = f"{refused.remedy}{'' if refused.remedy[-1] in '.?' else '.'}"
+            terminal.complain(
+                textwrap.fill(
+                    f"{remedy} Nothing was changed.", 80, initial_indent="    ",
+                    subsequent_indent="    ",
+                )  # fmt: skip
+            )
             raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
         except NoAnswer as problem:
             terminal.refuse(f"{problem}. Nothing was changed")

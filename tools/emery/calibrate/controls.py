@@ -6,6 +6,7 @@ footswitch bounces is in the black box, tick by tick. END is tried last, outside
 there it would restart the device.
 """
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -204,5 +205,6 @@ def text(found: Sequence[Tried]) -> str:
             row += f"   bounces {one.bounce_ms[0]} ms pressed, {one.bounce_ms[1]} ms let go"
         lines.append(row)
     for one in found:
-        lines += [f"- {problem}" for problem in one.problems]
+        for problem in one.problems:
+            lines += textwrap.wrap(f"- {problem}", 78, subsequent_indent="  ")
     return "\n".join(lines) + "\n"

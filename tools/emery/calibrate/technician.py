@@ -9,6 +9,7 @@ gauge show?). Each has words for a person and the same in the words of
 
 import queue
 import sys
+import textwrap
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -51,7 +52,7 @@ class Technician(ABC):
 
     def tell(self, words: str) -> None:
         """Say something that asks for nothing."""
-        complain(words)
+        complain(textwrap.fill(words, 80))
 
     @abstractmethod
     def begin(self, words: str, deed: str) -> None:
@@ -60,6 +61,10 @@ class Technician(ABC):
     @abstractmethod
     def poll(self) -> str | None:
         """The answer; None while there is none yet."""
+
+
+def _prompt(words: str) -> str:
+    return textwrap.fill(f"> {words}", 78, subsequent_indent="  ")
 
 
 class Keyboard(Technician):
@@ -77,7 +82,7 @@ class Keyboard(Technician):
             # Typed before it was asked for: no answer to this.
             if self._lines.get() == "":
                 raise NoAnswer(_ENDED)
-        sys.stderr.write(f"> {words} ")
+        sys.stderr.write(f"{_prompt(words)} ")
         sys.stderr.flush()
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, name="keyboard", daemon=True)
@@ -121,7 +126,7 @@ class Answers(Technician):
         """See Technician.begin."""
         if not self._lines:
             raise NoAnswer(f"{self._path} has no line for: {words}")
-        complain(f"> {words} {self._lines[0]}")
+        complain(_prompt(f"{words} {self._lines[0]}"))
 
     def poll(self) -> str | None:
         """See Technician.poll."""
@@ -145,7 +150,7 @@ class VirtualHands(Technician):
                 raise NoAnswer(
                     f"the hands of the virtual board could not {one!r}: {problem}"
                 ) from None
-        complain(f"> {words} {answer}")
+        complain(_prompt(f"{words} {answer}"))
         time.sleep(_SETTLE_S)
         self._answer = answer
 
