@@ -8,8 +8,7 @@ import pytest
 from emery.calibrate import feed, leak, pump
 from emery.calibrate.holding import Deed
 from emery.calibrate.verdict import Implausible
-from emery.service_bench.bench import Step, closed_vent
-from emery.service_bench.bench import pump as pump_step
+from emery.service_bench.bench import Step
 from firmware import limits
 from firmware.settings import Settings
 from hal.contract import COMMAND_RUN_CRYSTALS
@@ -226,25 +225,6 @@ def test_a_valve_that_trickles_is_told_of() -> None:
     assert "see that the valve shuts" in feed.text(weighed({"feed_leak": 0.3}))
 
 
-# Holding --------------------------------------------------------------------------
-
-
-def test_a_hold_outlasts_the_two_seconds_and_ends_at_once() -> None:
-    bench = HeldModel(bench_settings())
-    bench.hands.do("tip cap")
-
-    def deed() -> Deed:
-        seen = yield pump_step(35, 0)
-        while seen.t_ms < 7_000:
-            seen = yield pump_step(35, 0)
-            assert seen.pump_permille == 350
-
-    held = bench.hold(deed())
-    assert held.last.pump_permille[-1] == 350
-    assert bench.board.pump_permille == 0
-    assert bench.plant.skin_pa < 1_000
-
-
 def test_crystals_never_flow_without_a_sealed_tip() -> None:
     bench = HeldModel(bench_settings())
     bench.hands.do("tip air")
@@ -256,14 +236,3 @@ def test_crystals_never_flow_without_a_sealed_tip() -> None:
 
     bench.hold(deed())
     assert bench.plant.fed_mg == 0.0
-
-
-def test_a_hold_ends_by_itself_when_nobody_answers() -> None:
-    bench = HeldModel(bench_settings())
-
-    def deed() -> Deed:
-        while True:
-            yield closed_vent(0)
-
-    with pytest.raises(Exception, match="nobody answered"):
-        bench.hold(deed())

@@ -226,7 +226,7 @@ def _session(
     from emery.transfer.told import note
 
     technician = _technician(answers, hands)
-    with serviced(port, terminal.complain, lambda part, title: None) as device:
+    with serviced(port, terminal.complain, _tell_step) as device:
         if device.hello.is_changed:
             raise DeviceProblem(
                 "the settings on the device's flash are not those that it runs on",
@@ -236,6 +236,12 @@ def _session(
             # Before anybody measures for minutes.
             refuse_other_core(device.hello)
         yield _Session(device, config_of(device.client, device.hello, note), technician)
+
+
+def _tell_step(part: float, title: str) -> None:
+    """What takes some seconds: the restarts into SERVICE and out of it."""
+    if title:
+        terminal.complain(title)
 
 
 def _technician(answers: Path | None, hands: Path | None) -> "Technician":
@@ -271,7 +277,7 @@ def _told() -> Iterator[None]:
                 textwrap.fill(
                     f"{remedy} Nothing was changed.", 80, initial_indent="    ",
                     subsequent_indent="    ",
-                )  # fmt: skip
+                )
             )
             raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
         except NoAnswer as problem:
