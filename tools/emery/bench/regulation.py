@@ -111,22 +111,12 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The true vacuums at the skin of one case, one a tick, and the peak of the
-    contact, the lift and the re-contact."""
+    """The true vacuums at the skin in the three parts of a case, one a tick: the
+    first contact, the lift, the re-contact; and the peak of each part."""
 
     tick_s: float
-    trace: list[float]
+    parts: list[list[float]]
     peaks: list[float]
-
-    @property
-    def contact(self) -> list[float]:
-        """The vacuums of the first contact."""
-        return self.trace[: round(CONTACT_S / self.tick_s)]
-
-    @property
-    def recontact(self) -> list[float]:
-        """The vacuums of the contact after the lift."""
-        return self.trace[-round(RECONTACT_S / self.tick_s) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,31 +223,32 @@ def course(
     set_pa: int,
     leak: Noise | Silence | None = None,
     feed_permille: int = 0,
+    lengths_s: Sequence[float] = (CONTACT_S, LIFT_S, RECONTACT_S),
 ) -> Course:
     """What the vacuum does with this controller."""
     tick_s = controller.tick_ms * 0.001
     plant = Plant(parameters, leak or Silence(), tick_s)
-    trace: list[float] = []
+    parts: list[list[float]] = []
     drive = controller.drive
-    peaks = [0.0, 0.0, 0.0]
-    for part, (seconds, on_skin) in enumerate(
-        ((CONTACT_S, 1), (LIFT_S, 0), (RECONTACT_S, 1))
-    ):
-        plant.tip = TIP_ON_SKIN if on_skin else TIP_IN_AIR
+    peaks: list[float] = []
+    for seconds, tip in zip(lengths_s, (TIP_ON_SKIN, TIP_IN_AIR, TIP_ON_SKIN), strict=True):
+        plant.tip = tip
         peak = 0.0
+        trace: list[float] = []
         for _ in range(round(seconds / tick_s)):
             permille = drive(set_pa, plant.skin_pa)
             plant.run(permille, feed_permille, 1)
             trace.append(plant.skin_pa)
             if plant.skin_peak_pa > peak:
                 peak = plant.skin_peak_pa
-        peaks[part] = peak
-    return Course(tick_s, trace, peaks)
+        parts.append(trace)
+        peaks.append(peak)
+    return Course(tick_s, parts, peaks)
 
 
 def judged(found: Course, set_pa: int) -> Figures:
     """The figures of a course."""
-    first = found.contact
+    first = found.parts[0]
     last = first[-round(STEADY_S / found.tick_s) :]
     return Figures(
         settle_s=settle_s(first, set_pa, found.tick_s),

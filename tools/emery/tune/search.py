@@ -1,0 +1,351 @@
+"""From a proposal to settings that are at least as good on every figure, or none.
+
+The formulas' proposal is changed a little, one setting after the other, and tried on
+a few days of the device. The best of these are finalists. What is taken must pass the
+gate, on more days: on no figure of the bench may it be worse than the present
+settings, nor than the defaults, by more than the noise that the bench's baseline gives
+the figure (or by one episode of those that are counted). If none passes, the present
+settings stay.
+
+    tune(plant, settings, adc, workers, show) -> Tuned
+"""
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+
+from emery.bench import regulation
+from emery.bench.regulation import Case
+from emery.simulator.batch import leave_ctrl_c_to_the_parent
+from emery.tune import figures
+from emery.tune.formulas import TUNED, fitted, proposal, with_values
+from firmware.settings import Settings
+
+Show = Callable[[float, str], None]
+Values = dict[str, int]
+
+# Days of the device. [E: a run of half a minute]
+GATE_DAYS = 24
+# The search looks at the cases that were hardest for the present settings and for the
+# proposal, so many by each of three figures, and at every so-manieth of the others. [E]
+_HARDEST = 4
+_EVERY = 10
+_SEED = 11
+_LIFT_DAYS = 8
+_TRIP_DAYS = 4
+_ROUNDS = 3
+_FINALISTS = 6
+_AT_ONCE = 2  # of them
+# What the search tries: by how much some settings are multiplied. [E]
+MOVES: tuple[dict[str, float], ...] = (
+    {"pump_lag_ms": 0.82},
+    {"pump_lag_ms": 0.92},
+    {"pump_lag_ms": 1.1},
+    {"hold_low_permille": 0.93, "hold_high_permille": 0.93},
+    {"hold_low_permille": 1.07, "hold_high_permille": 1.07},
+    {"hold_low_permille": 0.93},
+    {"pump_start_permille": 0.85},
+    {"search_permille": 0.85},
+)
+# What a figure that is worse by one noise costs beside the slowness, which is 2.5 to 4.
+# The search only leans away from what the gate would refuse.
+_PER_NOISE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Settings of TUNED and what they did. `figures` has those of the bench, by key;
+    `times_s` the medians of `figures.times_s`."""
+
+    values: Values
+    figures: dict[str, float]
+    times_s: dict[str, float]
+    slowness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Worse:
+    """A figure on which a candidate is worse than `than` ("present" or "defaults")."""
+
+    key: str
+    value: float
+    wanted: float
+    than: str
+
+
+@dataclass(slots=True)
+class Tuned:
+    """What came of it. `chosen` is `present` if no candidate passed; `refused` has the
+    candidates that did not, with what was worse. `levels` are those that the device
+    reaches on its gate days, `cases` how many were judged."""
+
+    plant: dict[str, float]
+    settings: Settings
+    adc: str
+    present: Measured
+    defaults: Measured
+    chosen: Measured
+    proposed: Values
+    cases: list[Case]
+    tried: int
+    refused: list[tuple[Measured, list[Worse]]] = field(default_factory=list)
+
+    @property
+    def is_changed(self) -> bool:
+        """Did a candidate pass?"""
+        return self.chosen.values != self.present.values
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One group of figures of one candidate, for a process of its own."""
+
+    group: str
+    settings: Settings
+    adc: str
+    cases: Sequence[Case]
+    plants: Sequence[dict[str, float]]
+    seed: int
+    is_short: bool = False
+
+
+Answer = list[figures.Stroke] | dict[str, float]
+
+
+def work(task: Task) -> Answer:
+    """Measure one task."""
+    if task.group == "regulation":
+        return figures.strokes(
+            task.settings, task.adc, task.cases, task.seed, task.is_short
+        )
+    if task.group == "trip":
+        return figures.of_trip(task.settings, task.adc, task.plants, task.seed)
+    on_bench = figures.on_the_bench(task.settings, TUNED)
+    if task.group == "feed":
+        return figures.of_feed(on_bench, task.plants, task.seed)
+    return figures.of_handpiece(on_bench, task.plants, task.seed)
+
+
+class Tries:
+    """Candidates measured side by side, each only once."""
+
+    def __init__(
+        self, settings: Settings, adc: str, run: Callable[[Iterable[Task]], Iterable[Answer]]
+    ) -> None:
+        self.settings = settings
+        self.adc = adc
+        self._run = run
+
+    def strokes(
+        self, candidates: Sequence[Values], cases: Sequence[Case], is_short: bool
+    ) -> list[list[figures.Stroke]]:
+        """The strokes of each candidate in these cases."""
+        tasks = [
+            Task(
+                "regulation", with_values(self.settings, values), self.adc, cases, (), _SEED,
+                is_short,
+            )
+            for values in candidates
+        ]
+        return [answer for answer in self._run(tasks) if isinstance(answer, list)]
+
+    def others(
+        self, values: Values, plants: Sequence[dict[str, float]]
+    ) -> dict[str, float]:
+        """The figures of a candidate besides those of regulation."""
+        settings = with_values(self.settings, values)
+        half = len(plants) // 2
+        tasks = [
+            Task("handpiece", settings, self.adc, (), plants, _SEED),
+            Task("feed", settings, self.adc, (), plants[:_LIFT_DAYS], _SEED),
+            Task("trip", settings, self.adc, (), plants[half : half + _TRIP_DAYS], _SEED),
+        ]
+        found: dict[str, float] = {}
+        for answer in self._run(tasks):
+            if isinstance(answer, dict):
+                found |= answer
+        return found
+
+
+def tune(
+    plant: Mapping[str, float], settings: Settings, adc: str, workers: int, show: Show
+) -> Tuned:
+    """Settings for this device, or its present ones. `show` is told the progress.
+
+    Raises CannotTune if the device reaches no level.
+    """
+    with ProcessPoolExecutor(
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=leave_ctrl_c_to_the_parent,
+    ) as executor:
+        try:
+            return tuned(
+                plant, Tries(settings, adc, lambda tasks: executor.map(work, tasks)), show,
+                proposal(plant),
+            )
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class CannotTune(Exception):
+    """There is nothing to tune by; the text says why and what to do."""
+
+
+def tuned(
+    plant: Mapping[str, float], tries: Tries, show: Show, proposed: Values
+) -> Tuned:
+    """As `tune`, with the way to run candidates and the first of them."""
+    settings = tries.settings
+    present = {name: getattr(settings, name) for name in TUNED}
+    defaults = {name: getattr(Settings(), name) for name in TUNED}
+    show(0.0, "drawing days of this device")
+    days = figures.days(plant, GATE_DAYS, _SEED)
+    cases = regulation.cases_on(days)
+    if not cases:
+        raise CannotTune(
+            "with this [plant] the pump does not even reach level 1. Look for a leak (`emery "
+            "calibrate leak`), service the pump, and identify the device anew"
+        )
+    ranked = _ranked(tries, cases, present, defaults, proposed, show)
+    references = [present] + ([defaults] if defaults != present else [])
+    show(0.6, "comparing the best on more days")
+    judged = _measure(tries, references, cases)
+    for one in judged:
+        one.figures.update(tries.others(one.values, days))
+    made = Tuned(
+        dict(plant), settings, tries.adc, judged[0], judged[-1], judged[0], proposed, cases,
+        len(ranked),
+    )  # fmt: skip
+    finalists = [values for values in ranked if values not in references][:_FINALISTS]
+    for number in range(0, len(finalists), _AT_ONCE):
+        show(0.7 + 0.25 * number / _FINALISTS, "comparing the best on more days")
+        chosen = _passed(tries, made, finalists[number : number + _AT_ONCE], days)
+        if chosen is not None:
+            made.chosen = chosen
+            break
+    else:
+        # A device whose proof is wrong for its pump is not left at that.
+        only = present | {"proof_share_permille": proposed["proof_share_permille"]}
+        if only != present:
+            made.chosen = _passed(tries, made, [only], days) or made.present
+    show(1.0, "done")
+    return made
+
+
+def _passed(
+    tries: Tries, made: Tuned, candidates: Sequence[Values], days: Sequence[dict[str, float]]
+) -> Measured | None:
+    """The quickest of these that passes the gate; the others are noted."""
+    against = {"defaults": made.defaults}
+    if made.present is not made.defaults:
+        against["present"] = made.present
+    found = sorted(_measure(tries, candidates, made.cases), key=lambda one: one.slowness)
+    for candidate in found:
+        worse = gate(candidate, against)
+        if not worse and candidate.slowness <= made.present.slowness:
+            candidate.figures.update(tries.others(candidate.values, days))
+            worse = gate(candidate, against)
+            if not worse:
+                return candidate
+        made.refused.append((candidate, worse))
+    return None
+
+
+def gate(candidate: Measured, against: Mapping[str, Measured]) -> list[Worse]:
+    """On which figures a candidate is worse than those that it must match."""
+    return [
+        Worse(key, value, other.figures[key], than)
+        for than, other in against.items()
+        for key, value in candidate.figures.items()
+        if key in other.figures and _is_worse(key, value, other.figures[key])
+    ]
+
+
+def _is_worse(key: str, value: float, than: float) -> bool:
+    bound = figures.BOUNDS[key]
+    noises = max(1.0, figures.ONE_EPISODE.get(key, 0.0) / bound.noise)
+    return bound.worse_by(value, than) > noises + 1e-6
+
+
+def _measure(
+    tries: Tries, candidates: Sequence[Values], cases: Sequence[Case], is_short: bool = False
+) -> list[Measured]:
+    return [
+        Measured(
+            dict(values), figures.of_regulation(strokes), figures.times_s(strokes),
+            figures.slowness(strokes),
+        )
+        for values, strokes in zip(
+            candidates, tries.strokes(candidates, cases, is_short), strict=True
+        )
+    ]  # fmt: skip
+
+
+def _ranked(
+    tries: Tries,
+    cases: Sequence[Case],
+    present: Values,
+    defaults: Values,
+    proposed: Values,
+    show: Show,
+) -> list[Values]:
+    """Candidates round the proposal, the best first."""
+    show(0.02, "trying the proposal")
+    first = tries.strokes([present, proposed], cases, is_short=True)
+    wanted = figures.of_regulation(first[0])
+    hard = _hard(first)
+    share = {"proof_share_permille": proposed["proof_share_permille"]}
+    halfway = fitted({name: (present[name] + value) / 2 for name, value in proposed.items()})
+    scores: dict[tuple[int, ...], float] = {}
+    seen: dict[tuple[int, ...], Values] = {}
+
+    def look(candidates: Iterable[Values]) -> None:
+        fresh = {}
+        for candidate in candidates:
+            values = candidate | share
+            key = tuple(values.values())
+            if key not in seen:
+                fresh[key] = seen[key] = values
+        for key, one in zip(
+            fresh, _measure(tries, list(fresh.values()), hard, is_short=True), strict=True
+        ):
+            scores[key] = one.slowness + _PER_NOISE * sum(
+                max(0.0, figures.BOUNDS[name].worse_by(value, wanted[name]))
+                for name, value in one.figures.items()
+            )
+
+    look([present, defaults, proposed, halfway])
+    best = min(scores, key=lambda key: scores[key])
+    for number in range(_ROUNDS):
+        show(0.15 + 0.45 * number / _ROUNDS, "trying settings round the best")
+        look(moved(seen[best]))
+        found = min(scores, key=lambda key: scores[key])
+        if found == best:
+            break
+        best = found
+    return [seen[key] for key in sorted(scores, key=lambda key: scores[key])]
+
+
+def _hard(found: Sequence[list[figures.Stroke]]) -> list[Case]:
+    """The cases that say most."""
+    kept = {stroke.case.number: stroke.case for stroke in found[0][::_EVERY]}
+    for strokes in found:
+        for by in (
+            lambda stroke: stroke.figures.overshoot_pa,
+            lambda stroke: stroke.figures.recontact_pa,
+            lambda stroke: stroke.figures.settle_s / stroke.case.bound_s,
+        ):
+            for stroke in sorted(strokes, key=by)[-_HARDEST:]:
+                kept[stroke.case.number] = stroke.case
+    return list(kept.values())
+
+
+def moved(values: Values) -> list[Values]:
+    """The neighbours of a candidate."""
+    return [
+        fitted({name: value * move.get(name, 1.0) for name, value in values.items()})
+        for move in MOVES
+    ]
