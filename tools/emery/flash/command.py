@@ -26,7 +26,8 @@ def flash(
     config: Annotated[
         Path | None,
         typer.Argument(
-            help="The board file of the device; or none with --keep.", show_default=False
+            help="The board file of the device, or a shipped one; none with --keep.",
+            show_default=False,
         ),
     ] = None,
     *,
@@ -103,11 +104,11 @@ def _of_files(config: Path, protocol: str, who: str, why: str) -> "Wish":
     """A board file with a protocol. Raises ConfigError."""
     from emery.config.compile import compiled
     from emery.config.load import load_device
-    from emery.config.named import protocol_file
+    from emery.config.named import config_file, protocol_file
     from emery.flash.session import Wish
 
     try:
-        board = load_device(config, protocol_file(protocol))
+        board = load_device(config_file(config), protocol_file(protocol))
     except OSError as error:
         terminal.refuse(f"cannot read {error.filename}: {error.strerror}; name another file")
     return Wish(compiled(board), board.chip, board.name, who, why)

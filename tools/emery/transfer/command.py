@@ -12,7 +12,7 @@ from emery.link.command import Engineer, Port, Who, Why
 
 
 def push(
-    board: Annotated[Path, typer.Argument(help="The board file of the device.")],
+    board: Annotated[Path, typer.Argument(help="The board file of the device, or a shipped one.")],
     *,
     protocol: Annotated[
         str | None,
@@ -31,7 +31,7 @@ def push(
     ] = False,
 ) -> None:
     """Put a board file's settings on a device: with a backup, a certificate and an entry."""
-    from emery.config.named import protocol_file
+    from emery.config.named import config_file, protocol_file
     from emery.ledger import keys, table
     from emery.transfer import wish
     from emery.transfer.bring import bring
@@ -40,7 +40,8 @@ def push(
     from emery.transfer.told import note, told
 
     with told():
-        made = wish.read(board, protocol_file(protocol) if protocol is not None else None)
+        zones = protocol_file(protocol) if protocol is not None else None
+        made = wish.read(config_file(board), zones)
         with wish.reached(port, note) as (_, hello, before):
             blob = made.compiled(before, hello.chip)
             changes = keys.changes(before, blob)
