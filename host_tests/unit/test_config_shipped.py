@@ -7,8 +7,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from emery import slot
+from emery.cli import app
 from emery.config.board import Board
 from emery.config.check import check
 from emery.config.compile import compile_board
@@ -427,19 +429,66 @@ def test_check_refuses_a_file_that_is_neither(tmp_path: Path) -> None:
 # The technician's page ------------------------------------------------------
 
 
-def test_the_page_for_technicians_shows_what_really_happens() -> None:
-    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"^ *```toml\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
-    board = re.sub(r"^   ", "", example, flags=re.MULTILINE)
-    finished_board(Document.from_bytes(board.encode(), "board_configs/my_board.toml"))
-    wrong = re.sub(r'hard_limit = ".*"', 'hard_limit = "50 kPa"', board)
+PAGE = (CONFIGS / "README.md").read_text(encoding="utf-8")
+
+
+def example() -> str:
+    """The file that the page starts with."""
+    (found,) = re.findall(r"^ *```toml\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
+    return re.sub(r"^   ", "", found, flags=re.MULTILINE)
+
+
+def test_the_page_for_technicians_shows_what_a_wrong_value_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    wrong = re.sub(r'hard_limit = ".*"', 'hard_limit = "50 kPa"', example())
+    Path("my_board.toml").write_text(wrong, encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
-        finished_board(Document.from_bytes(wrong.encode(), "board_configs/my_board.toml"))
-    assert f"```\n{caught.value.render()}\n```" in page
+        load_board("my_board.toml")
+    assert f"```\n{caught.value.render()}\n```" in PAGE
+
+
+def test_the_page_for_technicians_shows_what_the_commands_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From a blank folder with the file of the page alone.
+    monkeypatch.chdir(tmp_path)
+    Path("my_board.toml").write_text(example(), encoding="utf-8")
+    blocks = re.findall(r"^( *)```\n( *\$ emery .*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
+    shown = 0
+    for indent, block in blocks:
+        text = re.sub(rf"^{indent}", "", block, flags=re.MULTILINE)
+        for piece in text.split("$ emery ")[1:]:
+            command, _, expected = piece.partition("\n")
+            result = CliRunner().invoke(app, command.split())
+            assert result.exit_code == 0, result.output
+            for part in expected.split("...\n"):
+                assert part in result.stdout, command
+            shown += 1
+    assert shown == 5
+
+
+def test_the_page_for_technicians_shows_a_protocol_that_is_in_order(tmp_path: Path) -> None:
+    (block,) = [block for block in PAGE.split("```\n") if block.startswith('extends = "face"')]
+    path = tmp_path / "gentle.toml"
+    path.write_text(block, encoding="utf-8")
+    zones = {zone.name: zone.level for zone in load_protocol(path).zones}
+    assert zones == {zone.name: zone.level for zone in load_protocol(FACE).zones} | {"nose": 3}
+
+
+def test_the_page_for_technicians_names_every_file_here() -> None:
+    assert re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE) == [
+        "pico_reference", "pico_w", "esp32_devkitc", "esp32s3_devkitc", "bench_rig"
+    ]  # fmt: skip
+    assert {path.stem for path in CONFIGS.glob("*.toml")} == set(
+        re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE)
+    )
+    for path in PROTOCOLS:
+        assert f"`{path.stem}`" in PAGE
 
 
 def test_the_page_for_technicians_shows_what_a_wrong_pin_gets() -> None:
-    page = (CONFIGS / "README.md").read_text(encoding="utf-8")
     text = (CONFIGS / "esp32_devkitc.toml").read_text(encoding="utf-8")
     tables = text.split("\n[")[1:]
     pins = tables[1].split("]\n")[1]
@@ -448,4 +497,4 @@ def test_the_page_for_technicians_shows_what_a_wrong_pin_gets() -> None:
     wrong = "\n".join([head, *kept, *(f"[{table}" for table in tables[2:])])
     with pytest.raises(ConfigError) as caught:
         finished_board(Document.from_bytes(wrong.encode(), "board_configs/my_board.toml"))
-    assert f"```\n{caught.value.render()}\n```" in page
+    assert f"```\n{caught.value.render()}\n```" in PAGE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emery.config import extends, quantity
 from emery.config.board import Board
+from emery.config.document import Document
 from emery.config.kind import BOARD, PROTOCOL, kind_of
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS, pin_text
@@ -49,6 +50,7 @@ def _board_lines(board: Board) -> list[str]:
     changed = [row for row in SETTING_ROWS if values[row.name] != row.default]
     lines = [
         f'Board "{board.name}" ({board.chip}) is in order.',
+        *_wrapped(_extends_said(board.document), 0),
         f"{len(board.stated)} of {len(SETTING_ROWS)} settings stated, "
         f"{len(changed)} of them other than the default.",
     ]
@@ -97,6 +99,7 @@ def _protocol_lines(protocol: Protocol) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         f'Protocol "{protocol.name}" is in order with the default board settings.',
+        *_wrapped(_extends_said(protocol.document), 0),
         "",
     ]
     for row in rows:
@@ -115,6 +118,12 @@ def _protocol_lines(protocol: Protocol) -> list[str]:
         f"{quantity.text(crystals_mg, 'mg')} of crystals; {bytes_compiled} bytes compiled.",
     ]
     return lines
+
+
+def _extends_said(document: Document) -> str:
+    """Which files a file extends; "" for none."""
+    names = [Path(file).name for file in document.files[1:]]
+    return f"It extends {', which extends '.join(names)}." if names else ""
 
 
 def _wrapped(line: str, indent: int) -> list[str]:

@@ -9,6 +9,8 @@ from emery.config.problem import COLUMNS
 
 SCHEMA = "emery.config.show/1"
 
+_OVER = " over "
+
 
 def lines(source: Source) -> list[str]:
     """The values with their origin, within 80 columns where names of files allow it."""
@@ -30,8 +32,8 @@ def lines(source: Source) -> list[str]:
         if table != group:
             group = table
             found += ["", _header(table)]
-        line = f"  {key:<{width}}  {value.text:<{text_width}}  {_origin(value, names)}"
-        found.append(line.rstrip())
+        lead = f"  {key:<{width}}  {value.text:<{text_width}}  "
+        found += _fitted(lead, _origin(value, names))
     return found
 
 
@@ -66,6 +68,15 @@ def short_names(files: tuple[str, ...]) -> dict[str, str]:
     }
 
 
+def _fitted(lead: str, origin: str) -> list[str]:
+    """A value and its origin; what the value takes the place of on a line of its own
+    where all of it is too wide."""
+    if len(lead) + len(origin) <= COLUMNS:
+        return [(lead + origin).rstrip()]
+    first, over, rest = origin.partition(_OVER)
+    return [lead + first, *([" " * len(lead) + (over + rest).strip()] if over else [])]
+
+
 def _header(table: str) -> str:
     word, _, number = table.partition(".")
     return f"[[{word}]] {number}" if number else f"[{word}]"
@@ -79,5 +90,5 @@ def _origin(value: Value, names: dict[str, str]) -> str:
         return f"default {value.default}" if changed else ""
     said = f"{names[value.file]}:{value.line}"
     if value.over:
-        said += " over " + ", ".join(f"{names[file]}:{line}" for file, line in value.over)
+        said += _OVER + ", ".join(f"{names[file]}:{line}" for file, line in value.over)
     return said
