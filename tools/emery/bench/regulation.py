@@ -300,7 +300,7 @@ def cases_on(
 def settings_for(adc: str) -> Settings:
     """The default settings, on the board that has this ADC."""
     settings = Settings()
-    if adc == "esp32":
+    if adc != "rp2040":
         for name, value in _ESP32_SETTINGS:
             setattr(settings, name, value)
     return settings

@@ -21,6 +21,7 @@ import copy
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from statistics import fmean, median
 
 from emery.bench import baseline, handpiece, regulation, trip
@@ -40,6 +41,8 @@ GROUPS = ("regulation", "handpiece", "feed", "trip")
 # Of contact, lift and re-contact.
 BENCH_S = (regulation.CONTACT_S, regulation.LIFT_S, regulation.RECONTACT_S)
 _SHORT_S = (5.0, 1.0, 3.0)
+_WANDER_S = (6.0, 0.0, 0.0)
+_WANDER_LAST_S = 2.0
 _TICK_S = 0.005  # of the bench's handpiece
 _EPISODES = handpiece.PER_PLANT
 _LIFT_LEVELS = (2, 6, 10)
@@ -153,6 +156,20 @@ def slowness(found: Sequence[Stroke]) -> float:
         / stroke.case.bound_s
         for stroke in found
     )
+
+
+def wander_pa(settings: Settings, adc: str, cases: Sequence[Case], seed: int) -> float:
+    """How far from the set vacuum it is while the seal's leak wanders: rms over the last
+    two seconds of a contact."""
+    squares = []
+    for case in cases:
+        course = regulation.course(
+            Emery(settings, adc, seed + 2 * case.number), case.parameters, case.set_pa,
+            Noise(seed + 2 * case.number + 1), lengths_s=_WANDER_S,
+        )  # fmt: skip
+        last = course.parts[0][-round(_WANDER_LAST_S / course.tick_s) :]
+        squares.append(fmean((vacuum_pa - case.set_pa) ** 2 for vacuum_pa in last))
+    return sqrt(fmean(squares))
 
 
 # handpiece, feed, trip ---------------------------------------------------------------

@@ -9,8 +9,9 @@
     search       as fast as an open tip still shows less than a sealing one
     proof_share  what a sound pump reaches on the parking cap on a bad day
 
-Gain and integral are not among them: within a factor of two either way they
-move no figure of the bench (README.md), so the plant does not determine them.
+Gain and integral are not among them: up to twice the default they move no figure
+of the bench (README.md), so the plant does not determine them. They are the slider
+"firmer".
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,10 @@ from emery.simulator.report.views import decisions, views
 from emery.simulator.strokes import strokes
 from emery.simulator.trace import Columns
 
-__all__ = ["LARGEST_BYTES", "ReportError", "RunRecord", "run_record", "write_report"]
+__all__ = [
+    "LARGEST_BYTES", "ReportError", "RunRecord", "plotly_script", "run_record", "write_page",
+    "write_report",
+]  # fmt: skip
 
 # A report stays small enough to be mailed and kept with a build.
 LARGEST_BYTES = 8_000_000
@@ -46,13 +49,20 @@ def write_report(
     or when the file cannot be written; then nothing is left at `path` that was
     not there before.
     """
-    plotly_script = _plotly_script()
+    script = plotly_script()
     if other is not None:
         other = replace(other, recording=selected(other.recording))
     page = page_html(
         run_record(result, trace), other, views(result, trace), decisions(result, trace),
-        plotly_script,
-    ).encode()  # fmt: skip
+        script,
+    )  # fmt: skip
+    write_page(path, page)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page beside its place and rename it. Raises ReportError, and leaves
+    nothing at `path` that was not there before."""
+    page = text.encode()
     if len(page) > LARGEST_BYTES:
         raise ReportError(
             f"cannot write report {path}: it would take {len(page) / 1e6:.1f} MB, "
@@ -79,8 +89,8 @@ def _cannot_write(path: Path, error: OSError) -> str:
     return f"cannot write report {path}: {reason}"
 
 
-def _plotly_script() -> str:
-    """The text of plotly.js, as the Python package brings it along."""
+def plotly_script() -> str:
+    """The text of plotly.js, as the Python package brings it along. Raises ReportError."""
     try:
         offline = importlib.import_module("plotly.offline")
     except ModuleNotFoundError as error:
