@@ -210,7 +210,10 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
             change = -2
         wanted = min(max(round(state.percent) + change, 1), limits.SERVICE_PUMP_PERMILLE // 10)
         if wanted == state.percent:
-            return
+            # The most that SERVICE gives; worth a point if it is a vacuum at all.
+            if seen.vacuum_pa < TARGETS_PA[0] - _NEAR_TARGET_PA:
+                return
+            break
         state.percent = wanted
         step = pump(wanted, 0)
     else:
