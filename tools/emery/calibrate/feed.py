@@ -117,12 +117,13 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
         "fill; tip cap; open nozzle",
     )
     points = []
+    before = _weigh(technician, "What does the crystal cup weigh?")
     for percent, seconds in RUNS:
-        before = _weigh(technician, "What does the crystal cup weigh?")
-        technician.please("Put the cup back.", "look")
+        technician.please(f"Put the cup back: {seconds} s at {percent} %.", "")
         open_s = _run(bench, percent, seconds)
         after = _weigh(technician, "What does the crystal cup weigh now?")
         points.append(_weighed(percent, open_s, before, after))
+        before = after
     technician.please("Put the cup back, and the tip in the air.", "tip air")
     return fit(points, settings)
 
