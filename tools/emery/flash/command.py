@@ -133,14 +133,8 @@ def _certified(
     wish: "Wish", say: Callable[[str], None], show: Callable[[float, str], None]
 ) -> "Wish":
     """The wish with a certificate. Raises NotCertified."""
-    from emery.ledger.keys import figures
-    from emery.transfer.certified import certified
+    from emery.transfer.certified import certificate_words, certified
 
     blob = certified(wish.config, show)
-    found = figures(blob)
-    if found is not None:
-        say(
-            f"certificate: {found['plants']} plants, worst peak "
-            f"{found['worst_peak_pa'] / 1_000:.1f} kPa"
-        )
+    say(certificate_words(blob))
     return replace(wish, config=blob)

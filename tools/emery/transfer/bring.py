@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emery import terminal
+from emery.transfer.certified import certificate_words
 from emery.transfer.push import Pushed, push
 from emery.transfer.serviced import serviced
 from emery.transfer.told import note
@@ -32,12 +33,7 @@ def bring(
             say("nothing to write: the device has all of it")
             return pushed
         say(f"written and verified: entry {pushed.entry.number} of its ledger")
-        if pushed.figures is not None:
-            say(
-                f"certificate: {pushed.figures['plants']} plants, worst peak "
-                f"{pushed.figures['worst_peak_pa'] / 1_000:.1f} kPa, settled within "
-                f"{pushed.figures['worst_settle_ms'] / 1_000:.2f} s"
-            )
+        say(certificate_words(pushed.after))
     if device.stays:
         say("it holds from the next restart on: r in `emery monitor`, or off and on")
     return pushed

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 
 from emery.config.compiled import DeviceConfig, decompile
+from emery.ledger.keys import figures
 from firmware import certificate, config_file
 from firmware.core_mark import CORE_MARK
 from hal import wiring
@@ -55,3 +56,14 @@ def certified(blob: bytes, show: Callable[[float, str], None]) -> bytes:
             )
         payload = made.payload
     return config_file.with_section(blob, config_file.CERTIFICATE, payload)
+
+
+def certificate_words(blob: bytes) -> str:
+    """What the certificate of a config says, for a person."""
+    found = figures(blob)
+    if found is None:
+        return "no certificate, as a bench rig needs none"
+    return (
+        f"certificate: {found['plants']} plants, worst peak {found['worst_peak_pa'] / 1_000:.1f} "
+        f"kPa, settled within {found['worst_settle_ms'] / 1_000:.2f} s"
+    )

@@ -27,7 +27,8 @@ def push(
     who: Who = "",
     engineer: Engineer = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show what would change, certify it, change nothing."),
     ] = False,
 ) -> None:
     """Put a board file's settings on a device: with a backup, a certificate and an entry."""
@@ -35,7 +36,7 @@ def push(
     from emery.ledger import keys, table
     from emery.transfer import wish
     from emery.transfer.bring import bring
-    from emery.transfer.certified import certified, standing
+    from emery.transfer.certified import certificate_words, certified
     from emery.transfer.serviced import refuse_in_use
     from emery.transfer.told import note, told
 
@@ -45,24 +46,20 @@ def push(
         with wish.reached(port, note) as (_, hello, before):
             blob = made.compiled(before, hello.chip)
             changes = keys.changes(before, blob)
-            terminal.write(f"changes on {hello.board} ({hello.device_id}):\n")
+            name = hello.board.replace("_", " ")
+            terminal.write(f"changes on {name} ({hello.device_id}):\n")
             terminal.write(table.difference(changes))
             wish.refuse_engineers(changes, engineer=engineer)
-            if dry_run:
-                known = standing(wish.with_known(blob)) == "ok"
-                terminal.write(
-                    "a certificate is known for these settings; nothing was changed\n"
-                    if known
-                    else "they need a new certificate, which costs a simulation; nothing was "
-                    "changed\n"
-                )
-                return
             if not changes and hello.certificate == "ok":
                 terminal.write("nothing to write: the device has all of it\n")
                 return
-            refuse_in_use(hello)
+            if not dry_run:
+                refuse_in_use(hello)
         with terminal.progress("certifying") as show:
             blob = certified(blob, show)
+        if dry_run:
+            terminal.write(f"{certificate_words(blob)}\nnothing was changed\n")
+            return
         bring(blob, port, what="push", who=who, why=why, extra={"file": board.name})
 
 

@@ -24,7 +24,8 @@ def told() -> Iterator[None]:
     except DeviceProblem as problem:
         terminal.refuse(str(problem), problem.code)
     except NotCertified as problem:
-        terminal.refuse(str(problem), ExitCode.REQUIREMENT_FAILED)
+        lines = [textwrap.fill(line, 80) for line in str(problem).splitlines()]
+        terminal.refuse("\n".join(lines), ExitCode.REQUIREMENT_FAILED)
     except ProcessLost as lost:
         terminal.refuse(str(lost), ExitCode.INTERNAL)
     except ConfigError as error:

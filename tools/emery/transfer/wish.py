@@ -22,7 +22,6 @@ from emery.link import client as link_client
 from emery.link.client import Client
 from emery.link.said import Hello
 from emery.transfer.push import config_of
-from firmware import config_file
 from firmware.settings import ENGINEER, SETTINGS, broken_rules
 
 _FOR_ENGINEERS = {row[0] for row in SETTINGS if row[6] == ENGINEER}
@@ -125,15 +124,6 @@ def todays(blob: bytes) -> bytes:
         return migrated(blob).blob
     except NotAConfig as error:
         raise _unreadable(error) from None
-
-
-def with_known(blob: bytes) -> bytes:
-    """The config with the certificate that is known for it, if there is one."""
-    from emery.certificate import known
-
-    config = _config(blob)
-    payload = known.find(config.settings, config.chip, config.plant)
-    return config_file.with_section(blob, config_file.CERTIFICATE, payload)
 
 
 def _config(blob: bytes) -> DeviceConfig:
