@@ -213,7 +213,9 @@ def compose(
         say("SERVICE, since the last starts went badly. " + record.crash)
     compiled = config_file.settings_of(blob)
     settings = decode(compiled)
-    standing = _look_at_certificate(blob, settings, wired.chip)
+    standing = _standing(blob, settings, wired.chip)
+    if not _may_treat(blob, wired.purpose, standing):
+        board.in_service = 1
     app = App(board, compiled, board.in_service)
     barrier = BARRIERS_FINE
     if not board.in_service:
@@ -257,18 +259,29 @@ def compose(
     return MainLoop(board, app, link, panel, record, info)
 
 
-def _look_at_certificate(blob: bytes, settings: Settings, chip: int) -> str:
-    """What `certificate.standing` says of a config's certificate, told to people too."""
+def _standing(blob: bytes, settings: Settings, chip: int) -> str:
+    """What `certificate.standing` says of the certificate that a config has."""
     payload = config_file.section(blob, config_file.CERTIFICATE)
-    standing = certificate.standing(payload, settings, chip, CORE_MARK)
-    if standing == certificate.VALID:
-        plants, peak_pa, settle_ms = certificate.figures(payload)
-        say("certificate: {} plants, at most {}.{} kPa, settled within {}.{:02d} s".format(
-            plants, peak_pa // 1000, peak_pa % 1000 // 100, settle_ms // 1000,
-            settle_ms % 1000 // 10))
-    else:
-        say("no valid certificate: {}".format(_NO_CERTIFICATE[standing]))
-    return standing
+    return certificate.standing(payload, settings, chip, CORE_MARK)
+
+
+def _may_treat(blob: bytes, purpose: int, standing: str) -> bool:
+    """Is this config one to treat with? Told to people, with what to do if it is not."""
+    if purpose == wiring.BENCH:
+        say("SERVICE: this is a bench rig by its board file, which treats nobody")
+        return False
+    if standing != certificate.VALID:
+        say("SERVICE: no valid certificate that these settings hold every limit: {}. "
+            "Put them on with one: emery config push BOARD; or see why not: "
+            "emery certify BOARD".format(_NO_CERTIFICATE[standing]))
+        return False
+    plants, peak_pa, settle_ms = certificate.figures(
+        config_file.section(blob, config_file.CERTIFICATE)
+    )
+    say("certificate: {} plants, at most {}.{} kPa, settled within {}.{:02d} s".format(
+        plants, peak_pa // 1000, peak_pa % 1000 // 100, settle_ms // 1000,
+        settle_ms % 1000 // 10))
+    return True
 
 
 def _note_config(board: RunningBoard, boots: int, digest: str) -> None:
@@ -291,6 +304,9 @@ def write_config(blob: bytes, board: RunningBoard, journal: Journal, info: dict)
     there now; it holds from the next start on, and tools know it at once."""
     try:
         config_file.check(blob)
+        standing = _standing(
+            blob, decode(config_file.settings_of(blob)), wiring.decode(blob).chip
+        )
         slots.replace_file(CONFIG_PATH, _NEW_CONFIG_PATH, blob, board)
         journal.note(CONFIG_WRITTEN)
     except (wiring.WiringError, SettingsError, StorageRefused) as refused:
@@ -299,10 +315,7 @@ def write_config(blob: bytes, board: RunningBoard, journal: Journal, info: dict)
         return "it cannot be written ({})".format(error)
     info["config_blob"] = blob
     info["config"] = slots.digest_of(blob)
-    info["certificate"] = certificate.standing(
-        config_file.section(blob, config_file.CERTIFICATE),
-        decode(config_file.settings_of(blob)), wiring.decode(blob).chip, CORE_MARK,
-    )
+    info["certificate"] = standing
     return ""
 
 
@@ -439,7 +452,7 @@ class MainLoop:
         if not record.is_kept:
             return
         try:
-            if not board.in_service:
+            if not board.in_service or self._info["purpose"] == wiring.BENCH:
                 slots.end_trial(self._info["slot"], board)
                 self._info["trial"] = 0
         except (OSError, StorageRefused):

@@ -7,8 +7,9 @@ for another one stops it. The pump needs the vent closed, or it would move
 nothing but air.
 
 One command runs two of them, since crystals cannot be weighed without the air that
-carries them: the pump at one modest drive until there is enough vacuum, and the valve only in ticks in which both
-channels show that something seals the tip. It cannot tell the cap from skin.
+carries them: the pump at one modest drive until there is enough vacuum, and the valve
+only in ticks in which both channels show that something seals the tip. It cannot tell
+the cap from skin.
 """
 
 from firmware import limits

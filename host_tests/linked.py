@@ -43,6 +43,7 @@ from host_tests.bench import (
     raw_at,
     supply_raw,
 )
+from host_tests.configs import with_certificate
 from host_tests.pins import reference_wiring
 from host_tests.running_board import TICK_MS, TICKS_OF_A_PAUSE, Restarted, RunningMock
 
@@ -128,7 +129,9 @@ class LinkedDevice:
 
     def __init__(self, settings: Settings | None = None, in_service: int = 0) -> None:
         self.settings = settings or bench_settings()
-        self.blob = wiring.encode(reference_wiring(wiring.RP2040)) + encode(self.settings)
+        self.blob = with_certificate(
+            wiring.encode(reference_wiring(wiring.RP2040)) + encode(self.settings)
+        )
         self.board = HandMock(self.settings)
         self.turns = 0
         self.starts = 0

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from emery.slot import ROOT
-from firmware import faults, journal
-from firmware.config_file import settings_of
+from firmware import config_ledger, faults, journal
+from firmware.config_file import CERTIFICATE, section, settings_of
 from firmware.journal import Journal
 from firmware.line import fletcher16
 from firmware.settings import SETTINGS, decode, encode
@@ -344,11 +344,13 @@ def whole(device: LinkedDevice, what: str) -> bytes:
 
 def test_blobs_are_what_they_are_called(device: LinkedDevice) -> None:
     assert whole(device, "config") == device.blob
-    assert device.blob.endswith(encode(bench_settings()))
+    assert settings_of(device.blob) == encode(bench_settings())
     assert whole(device, "boot")[:6] == struct.pack("<IBB", 1, 1, 0)
     assert whole(device, "journal") == device.journal.entries()
     assert whole(device, "record")
     assert whole(device, "crash") == b""
+    assert whole(device, "certificate") == section(device.blob, CERTIFICATE) != b""
+    assert whole(device, "ledger") == config_ledger.entries(device.board.ledger_storage) != b""
 
 
 def test_the_black_box_is_one_copy_of_one_moment(device: LinkedDevice) -> None:

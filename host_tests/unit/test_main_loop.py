@@ -10,27 +10,33 @@ from typing import Any
 
 import pytest
 
-from firmware import faults, main, slots
+from emery.link.device_ledger import digest_of, entries_of
+from firmware import config_file, config_ledger, faults, main, slots
 from firmware.boot_record import MOST_BAD
+from firmware.config_file import CERTIFICATE, section, with_section, with_settings
 from firmware.journal import CRASH, START
 from firmware.settings import encode
 from firmware.treatment import STATES
 from hal import wiring
 from hal.contract import (
     BARRIER_COMPARATOR,
+    COMMAND_RESTART,
     COMMAND_RUN_PUMP,
     COMMAND_SERVICE,
+    COMMAND_START,
     RESET_ASKED,
     RESET_WATCHDOG,
 )
 from hal.mock import MockStorage
 from host_tests.bench import bench_settings
 from host_tests.board_files import BoardFiles
+from host_tests.configs import payload, with_certificate
 from host_tests.pins import reference_wiring
 from host_tests.running_board import Restarted, RunningMock, SilentLink
 
 WIRING = reference_wiring(wiring.RP2040)
-BLOB = wiring.encode(WIRING) + encode(bench_settings())
+BARE = wiring.encode(WIRING) + encode(bench_settings())
+BLOB = with_certificate(BARE)
 
 
 class Stop(BaseException):
@@ -206,8 +212,10 @@ CONFIGS = {
     "empty": b"",
     "of something else": b"\x00" * 400,
     "damaged wiring": bytes([BLOB[20] ^ 1]).join((BLOB[:20], BLOB[21:])),
-    "damaged settings": BLOB[:-9] + bytes([BLOB[-9] ^ 1]) + BLOB[-8:],
+    "damaged settings": BARE[:-9] + bytes([BARE[-9] ^ 1]) + BARE[-8:],
     "without settings": BLOB[: wiring.LENGTH],
+    "damaged section": config_file.with_section(BLOB, b"NEXT", b"later")[:-1] + b"?",
+    "too long": config_file.with_section(BLOB, b"NEXT", bytes(config_file.CONFIG_LONGEST)),
 }
 
 
@@ -275,6 +283,144 @@ def test_a_sensor_that_is_missing_is_told_once(device: Device) -> None:
     device.run()
     assert device.link is not None
     assert len([line for line in device.link.said if "sensors" in line]) == 1
+
+
+# What may treat ------------------------------------------------------------------------
+
+
+def test_a_valid_certificate_is_told_of_in_one_line(device: Device) -> None:
+    device.run()
+    assert device.state == "STANDBY"
+    assert "certificate: 200 plants, at most 41.5 kPa, settled within 1.23 s\n" in device.console
+    assert device.link is not None
+    assert device.link.info["certificate"] == "ok"
+
+
+OTHER = encode(bench_settings(pass_gap_ms=5_000))
+ESP32 = wiring.encode(reference_wiring(wiring.ESP32)) + encode(bench_settings())
+OF_BLOB = section(BLOB, CERTIFICATE)
+# What makes a certificate none: the config, what hello says, and the words for people.
+UNCERTIFIED = {
+    "none": (BARE, "none", "there is none"),
+    "changed settings": (with_settings(BLOB, OTHER), "settings", "settings were changed after"),
+    "another one's": (
+        with_section(BARE, CERTIFICATE, payload(with_settings(BARE, OTHER))),
+        "settings", "settings were changed after",
+    ),
+    "another chip's": (
+        with_section(BARE, CERTIFICATE, payload(ESP32)), "settings", "settings were changed after"
+    ),
+    "another firmware's": (
+        with_certificate(BARE, "0123456789abcdef"), "firmware", "it was made for another version"
+    ),
+    "of a later form": (
+        with_section(BARE, CERTIFICATE, b"\x02" + OF_BLOB[1:]), "version", "it is of another form"
+    ),
+    "longer": (with_section(BARE, CERTIFICATE, OF_BLOB + b"+"), "version", "it is of another form"),
+    "shorter": (with_section(BARE, CERTIFICATE, OF_BLOB[:-1]), "version", "it is of another form"),
+}
+
+
+@pytest.mark.parametrize("how", UNCERTIFIED)
+def test_without_a_valid_certificate_it_stays_in_service_and_says_why(
+    how: str, device: Device
+) -> None:
+    blob, standing, words = UNCERTIFIED[how]
+    device.files.files["/config.bin"] = blob
+    device.run()
+    assert device.state == "SERVICE"
+    said = f"SERVICE: no valid certificate that these settings hold every limit: {words}"
+    assert said in device.console
+    assert "emery config push" in device.console
+    assert "certificate: 200 plants" not in device.console
+    assert device.link is not None
+    assert device.link.info["certificate"] == standing
+    assert device.board.proofs == 0
+    assert device.board.watchdog_ms == 0
+    # It runs, and is well: reaching it must not become harder with each start.
+    assert record(device).unmarked == 0
+
+
+@pytest.mark.parametrize("ask", [COMMAND_START, COMMAND_RESTART])
+def test_no_way_leads_from_there_to_a_treatment(ask: int, device: Device) -> None:
+    device.files.files["/config.bin"] = BARE
+    device.most_turns = 200
+    device.on_turn = at_turn(100, lambda device: device.app.post(ask) or None)
+    for _ in range(3):
+        try:
+            device.run()
+        except Restarted as restart:
+            assert restart.into_service == 0
+        assert device.state == "SERVICE"
+
+
+def test_a_config_with_a_certificate_leads_out_of_service(device: Device) -> None:
+    device.files.files["/config.bin"] = BARE
+    device.on_turn = at_turn(50, lambda device: device.link.info["write_config"](BLOB))  # type: ignore[union-attr]
+    device.run()
+    assert device.state == "SERVICE"
+    assert device.link is not None
+    assert device.link.info["certificate"] == "ok"
+    device.on_turn = lambda device: None
+    device.run()
+    assert device.state == "STANDBY"
+
+
+def test_a_bench_rig_treats_nobody_whatever_its_certificate(device: Device) -> None:
+    rig = reference_wiring(wiring.RP2040, purpose=wiring.BENCH)
+    device.files.files["/config.bin"] = with_certificate(
+        wiring.encode(rig) + encode(bench_settings())
+    )
+    device.files.set_slot_state("a", 1, 1)
+    device.run()
+    assert device.state == "SERVICE"
+    assert "SERVICE: this is a bench rig" in device.console
+    assert "certificate" not in device.console
+    # Nothing but SERVICE can prove the firmware of a rig.
+    assert device.files.slot_state()["trial"] == 0
+
+
+def test_without_a_certificate_no_trial_ends(device: Device) -> None:
+    # The version before may have one: after two starts it is taken again.
+    device.files.files["/config.bin"] = BARE
+    device.files.set_slot_state("a", 1, 1)
+    device.run()
+    assert device.files.slot_state()["trial"] == 1
+
+
+# The device's ledger ----------------------------------------------------------------------
+
+
+def ledger(device: Device) -> list[tuple[str, str, int]]:
+    """Digest, why and number of the start of each entry."""
+    return [
+        (entry.digest, entry.why, entry.boots)
+        for entry in entries_of(config_ledger.entries(device.ledger_storage))
+    ]
+
+
+def test_a_start_notes_a_config_that_it_was_not_told_of(device: Device) -> None:
+    first, second = digest_of(BLOB), digest_of(BARE)
+    device.run()
+    device.run()
+    assert ledger(device) == [(first, "seen at start", 1)]
+    device.files.files["/config.bin"] = BARE
+    device.run()
+    device.run()
+    assert ledger(device)[1:] == [(second, "seen at start", 3)]
+    device.files.files["/config.bin"] = BLOB
+    device.run()
+    assert ledger(device)[2:] == [(first, "seen at start", 5)]
+
+
+@pytest.mark.parametrize("broken", ["load", "commit"])
+def test_a_ledger_that_is_broken_stops_nothing(broken: str, device: Device) -> None:
+    def fails(*_: bytes) -> bytes:
+        raise OSError(5, "EIO")
+
+    setattr(device.ledger_storage, broken, fails)
+    device.run()
+    assert device.state == "STANDBY"
 
 
 # The health mark ----------------------------------------------------------------------
@@ -682,7 +828,7 @@ def test_a_config_can_be_written_in_the_place_of_the_old_one(device: Device) -> 
     assert device.link.info["config"] == hashlib.sha256(other).hexdigest()[:16]
 
 
-@pytest.mark.parametrize("how", ["of something else", "damaged wiring", "damaged settings"])
+@pytest.mark.parametrize("how", [how for how in CONFIGS if CONFIGS[how]])
 def test_what_would_be_refused_is_not_written(how: str, device: Device) -> None:
     assert written(device, CONFIGS[how] or b"") != ""
     assert device.files.files["/config.bin"] == BLOB

@@ -170,13 +170,15 @@ class Client:
             piece = base64.b64encode(blob[at : at + _PUT_BYTES]).decode()
             self.ask("put", at, piece)
             if show is not None:
-                show(min(1.0, (at + _PUT_BYTES) / (len(blob) + _PUT_BYTES)))
+                show(at / len(blob))
         told = fields_of(
             self.ask(
                 "commit", len(blob), digest_of(blob), int(time.time()),
                 _one_word(who, WHO_BYTES), _one_word(why, WHY_BYTES), limit_s=_SET_S,
             )
         )  # fmt: skip
+        if show is not None:
+            show(1.0)
         return told.get("ledger") == "1"
 
     def ledger(self) -> list[DeviceEntry]:
