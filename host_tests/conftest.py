@@ -22,9 +22,10 @@ from hypothesis import HealthCheck, settings
 import emery  # noqa: F401 - mounts firmware and hal before any test imports them
 from emery.config.rows import SETTING_ROWS
 
-# No test writes into the ledgers of whoever runs it.
-os.environ["EMERY_LEDGER"] = tempfile.mkdtemp(prefix="emery-ledger-")
-atexit.register(shutil.rmtree, os.environ["EMERY_LEDGER"], ignore_errors=True)
+# No test writes into the ledgers or the cache of whoever runs it.
+for _folder in ("EMERY_LEDGER", "EMERY_CACHE"):
+    os.environ[_folder] = tempfile.mkdtemp(prefix="emery-test-")
+    atexit.register(shutil.rmtree, os.environ[_folder], ignore_errors=True)
 
 ON_CI = os.environ.get("CI", "").lower() in ("1", "true")
 

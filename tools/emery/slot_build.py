@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emery import slot
+from emery.certificate import core
 from emery.device_source import device_source
 
 _NOT_IN_A_SLOT = ("firmware/root/", "firmware/packages/", "hal/mock.py")
@@ -93,12 +94,20 @@ def build(
         for number, source in enumerate(todo):
             # Here and not in a worker: the parser of CPython 3.11 is not for threads.
             file = Path(stripped) / str(number)
-            file.write_text(device_source(source.path, source.place), encoding="utf-8")
+            file.write_text(_text(source), encoding="utf-8")
             jobs.append(workers.submit(_compile, command, source, file, folder))
         for done, job in enumerate(jobs, 1):
             job.result()
             if progress is not None:
                 progress(done / len(jobs))
+
+
+def _text(source: Source) -> str:
+    """What to compile of a module. The mark of the core is worked out afresh: a slot must
+    not claim another core than its own."""
+    if source.place == core.PLACE:
+        return core.module_source(core.mark_of(slot.ROOT))
+    return device_source(source.path, source.place)
 
 
 def _compile(command: list[str], source: Source, stripped: Path, folder: Path) -> None:

@@ -27,9 +27,10 @@ MARK_BYTES = 8
 _SILENT = {tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER}
 
 
+@cache
 def core_mark() -> bytes:
-    """The mark of the core that lies in `slot.ROOT` now."""
-    return _mark(slot.ROOT)
+    """The mark of the core that this process runs: of `slot.ROOT`, read once."""
+    return mark_of(slot.ROOT)
 
 
 def module_source(mark: bytes) -> str:
@@ -57,8 +58,8 @@ def closure(root: Path) -> list[str]:
     return sorted(found)
 
 
-@cache
-def _mark(root: Path) -> bytes:
+def mark_of(root: Path) -> bytes:
+    """The mark of the core that lies in this folder now."""
     total = hashlib.sha256()
     for place in closure(root):
         total.update(place.encode() + b"\n")
@@ -103,7 +104,3 @@ def _said(source: str) -> list[str]:
                 said += [part.string for part in statement[:-1]] + [";"]
             statement = []
     return said
-
-
-if __name__ == "__main__":
-    (slot.ROOT / PLACE).write_text(module_source(core_mark()), encoding="utf-8")

@@ -4,12 +4,14 @@
 
 One is known for settings on a chip, round a plant, by the control core of this
 Emery: a change of any of them makes it another question. The cache holds refusals
-as well, so that the same settings are not simulated twice to be refused.
+as well, so that the same settings are not simulated twice to be refused; EMERY_CACHE
+names another folder for it.
 """
 
 import base64
 import binascii
 import json
+import os
 import tempfile
 import tomllib
 from collections.abc import Mapping
@@ -87,10 +89,16 @@ def _name(settings: Settings, chip: str, plant: Mapping[str, float]) -> str:
 
 
 def _file(settings: Settings, chip: str, plant: Mapping[str, float]) -> Path:
+    return _folder() / f"{_name(settings, chip, plant)}.json"
+
+
+def _folder() -> Path:
+    told = os.environ.get("EMERY_CACHE")
+    if told:
+        return Path(told)
     from platformdirs import user_cache_dir
 
-    folder = Path(user_cache_dir("emery", appauthor=False)) / "certificates"
-    return folder / f"{_name(settings, chip, plant)}.json"
+    return Path(user_cache_dir("emery", appauthor=False)) / "certificates"
 
 
 @cache
