@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from emery import slot
+from emery.config.compile import compiled
 from emery.config.load import load_device
 from emery.flash import image as flash_content
 from emery.simulator.plant import TIP_ON_CAP, TIP_ON_SKIN
@@ -18,9 +19,7 @@ from emery.virtual_board.console import Console
 from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
 from emery.virtual_board.world import World
 from firmware.line import fletcher16
-from firmware.settings import encode
 from firmware.treatment import STATES
-from hal import wiring
 from hal.contract import (
     BARRIER_SLOW,
     RESET_ASKED,
@@ -47,7 +46,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, by
     made = {}
     for chip in CONFIGS:
         device = device_of(chip)
-        config = wiring.encode(device.wiring) + encode(device.settings)
+        config = compiled(device)
         folder = tmp_path_factory.mktemp(chip) / "image"
         flash_content.build(folder, chip, CHIP_FACTS[chip][2], config)
         files = {}

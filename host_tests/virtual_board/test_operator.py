@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from emery import slot
+from emery.config.compile import compiled
 from emery.config.load import load_device
 from emery.flash import image as flash_content
 from emery.simulator.operator import ON_FAULT_STOP
@@ -14,8 +15,6 @@ from emery.virtual_board.board import IMAGE, VirtualBoard
 from emery.virtual_board.console import Console
 from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
 from emery.virtual_board.world import World
-from firmware.settings import encode
-from hal import wiring
 
 CONFIGS = {"rp2040": "pico_reference", "esp32": "esp32_devkitc"}
 OPERATOR = {
@@ -27,7 +26,7 @@ def installed(chip: str, folder: Path) -> World:
     """The reference device of a chip in a flash image, and the world around it."""
     configs = slot.ROOT / "board_configs"
     device = load_device(configs / f"{CONFIGS[chip]}.toml", configs / "protocols" / "face.toml")
-    config = wiring.encode(device.wiring) + encode(device.settings)
+    config = compiled(device)
     tree = folder / "tree"
     flash_content.build(tree, chip, CHIP_FACTS[chip][2], config)
     files = {"/slot.json": json.dumps({"active": "a", "trial": 0, "tries": 0}).encode()}

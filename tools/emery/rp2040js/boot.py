@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from emery.config.compile import compiled
 from emery.config.load import load_device
 from emery.flash import image as flash_content
 from emery.hardware import parts
@@ -25,8 +26,6 @@ from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
 from emery.virtual_board.i2c import Bmp280
 from emery.virtual_board.on_board.chip_facts import CHIP_FACTS
-from firmware.settings import encode
-from hal import wiring
 from hal.wiring import NO_PIN, ROLES, Wiring
 
 _FLASH_MAPPED_AT = 0x1000_0000  # where the second stage of the boot loader begins
@@ -73,7 +72,7 @@ def role_pins(wired: Wiring) -> dict[str, int]:
 def device_files(board: Path, protocol: Path) -> dict[str, bytes]:
     """Every file of a device that was flashed with these configs, by its path."""
     device = load_device(board, protocol)
-    config = wiring.encode(device.wiring) + encode(device.settings)
+    config = compiled(device)
     files = {"/slot.json": json.dumps({"active": "a", "trial": 0, "tries": 0}).encode()}
     with tempfile.TemporaryDirectory(prefix="emery-slot-") as name:
         folder = Path(name) / "image"
