@@ -7,7 +7,7 @@ may do comes from the chip's rules in `hal.wiring`.
 import copy
 
 from emery.config.board import Board
-from emery.config.pins import pin_text
+from emery.config.pins import HIGHEST_GPIO, pin_text
 from emery.hardware.boards import EDGES, HEADERS, NAMES
 from hal.wiring import (
     ANALOG,
@@ -42,8 +42,6 @@ _NEVER = "x"
 _SIDE = 24  # columns for what hangs on a pin
 _NAME = 8  # and for its name
 
-_HIGHEST_GPIO = 48
-
 
 def lines(board: Board) -> list[str]:
     """The drawing, with what it means, within 80 columns."""
@@ -73,7 +71,7 @@ def lines(board: Board) -> list[str]:
 def _said(board: Board) -> dict[str, tuple[str, str]]:
     """Of each pin of the chip a mark, and its role or what it is free for."""
     said = {}
-    for gpio in range(_HIGHEST_GPIO + 1):
+    for gpio in range(HIGHEST_GPIO + 1):
         roles = [role for role, *_ in ROLES if getattr(board.wiring, role) == gpio]
         name = pin_text(board.chip, gpio)
         free = free_for(board.chip, gpio)

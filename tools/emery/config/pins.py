@@ -62,7 +62,7 @@ _DIGITAL_KEY = "digital_vacuum"
 
 # More pins than this are not proposed, nor is one with a higher number looked for.
 _MOST_PROPOSED = 4
-_HIGHEST_GPIO = 48
+HIGHEST_GPIO = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,7 @@ def _fitting(wiring: Wiring, role: str) -> list[int]:
     """Pins that would break fewer rules if `role` had them, and none of its own."""
     broken = len(broken_rules(wiring))
     fit = []
-    for gpio in range(_HIGHEST_GPIO + 1):
+    for gpio in range(HIGHEST_GPIO + 1):
         other = copy.copy(wiring)
         setattr(other, role, gpio)
         rules = broken_rules(other)

@@ -11,7 +11,7 @@ from typing import Any
 from emery.config import quantity
 from emery.config.kind import BOARD, PROTOCOL
 from emery.config.pinout import may_serve
-from emery.config.pins import FACT_ROWS, NO_PIN_TEXT, pin_text
+from emery.config.pins import FACT_ROWS, HIGHEST_GPIO, NO_PIN_TEXT, pin_text
 from emery.config.plant import PLANT_ROWS
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS, Row
 from firmware.limits import ZONES
@@ -24,8 +24,6 @@ KINDS = (BOARD, PROTOCOL)
 
 # An exponent is allowed in a file; nobody has to be proposed it.
 _NUMBER = r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?([eE][+-]?[0-9]{1,2})?"
-
-_HIGHEST_GPIO = 48
 
 _EXTENDS = {
     "type": "string",
@@ -190,7 +188,7 @@ def _pins(kind: str, chips: tuple[str, ...]) -> dict[str, Any]:
     pins = [
         pin_text(chip, gpio)
         for chip in chips
-        for gpio in range(_HIGHEST_GPIO + 1)
+        for gpio in range(HIGHEST_GPIO + 1)
         if may_serve(chip, kind, gpio)
     ]
     return {"enum": [*dict.fromkeys(pins), NO_PIN_TEXT]}
