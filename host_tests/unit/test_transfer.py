@@ -158,7 +158,10 @@ def test_push_with_a_protocol_changes_the_zones(
 ) -> None:
     code, out, _ = run("push", str(board_file(tmp_path)), "--protocol", "neck")
     assert code == 0
-    assert "protocol.name" in out
+    assert "protocol.name         bench -> neck" in out
+    assert "zone.3                not there -> top of chest" in out
+    assert "zone.3.level" not in out
+    assert "changed: protocol.name, zone.1, zone.2, zone.3\n" in run("history")[1]
     assert decompile(device.blob).settings.protocol_name == "neck"
 
 

@@ -83,15 +83,17 @@ def _changed(entry: Entry) -> str:
         return "no key changed"
     if len(entry.changed) <= _VALUES_SHOWN:
         return "; ".join(map(str, changes(entry.before, entry.after)))
-    more = len(entry.changed) - _KEYS_SHOWN
-    shown = ", ".join(entry.changed[:_KEYS_SHOWN])
+    keys = list(dict.fromkeys(_zone_of(key) or key for key in entry.changed))
+    more = len(keys) - _KEYS_SHOWN
+    shown = ", ".join(keys[:_KEYS_SHOWN])
     return f"changed: {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def difference(found: Sequence[Change]) -> str:
-    """A line for each key, before and after."""
+    """A line for each key, before and after; one for a zone that came or went."""
     if not found:
         return f"{_INDENT}no key differs\n"
+    found = _whole_zones(found)
     width = min(max(len(change.key) for change in found), 36)
     lines = []
     for change in found:
@@ -102,6 +104,25 @@ def difference(found: Sequence[Change]) -> str:
         else:
             lines.append(line)
     return "".join(f"{line}\n" for line in lines)
+
+
+def _zone_of(key: str) -> str:
+    """"zone.3" for a key of a zone, else ""."""
+    table, _, rest = key.partition(".")
+    return f"zone.{rest.partition('.')[0]}" if table == "zone" else ""
+
+
+def _whole_zones(found: Sequence[Change]) -> list[Change]:
+    """The changes, with one for all of a zone that is there on one side only."""
+    made: list[Change] = []
+    for change in found:
+        zone = _zone_of(change.key)
+        if zone and not (change.before and change.after):
+            if change.key == f"{zone}.name":
+                made.append(Change(zone, change.before, change.after))
+        else:
+            made.append(change)
+    return made
 
 
 def story(key: str, steps: Sequence[tuple[Entry, str, str]]) -> str:
