@@ -143,7 +143,8 @@ def leak(
             else:
                 terminal.write(procedure.text(found))
             if write:
-                offer.noted(session.device, who, why, found.extra())
+                tell = terminal.complain if as_json else _tell
+                offer.noted(session.device, who, why, found.extra(), tell)
     if not found.passed:
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
 
@@ -169,12 +170,13 @@ def controls(
             )
             client = session.device.client
             found = procedure.stuck(client, every, session.technician)
-            for one in every if not found else ():
+            is_stuck = bool(found)
+            for one in every if not is_stuck else ():
                 if one.bit != BUTTON_END:
                     found.append(procedure.try_one(client, one, every, session.technician))
         end = [one for one in every if one.bit == BUTTON_END]
         was_left_out = ""
-        if end and not any(one.problems and not one.pressed for one in found):
+        if end and not is_stuck:
             with connected(port) as (client, hello):
                 if hello.state == SERVICE:
                     was_left_out = (
@@ -236,6 +238,10 @@ def _session(
             # Before anybody measures for minutes.
             refuse_other_core(device.hello)
         yield _Session(device, config_of(device.client, device.hello, note), technician)
+
+
+def _tell(line: str) -> None:
+    terminal.write(f"{line}\n")
 
 
 def _tell_step(part: float, title: str) -> None:
@@ -321,6 +327,7 @@ def _calibrate(
             offer.put(
                 session.device, after, changes, board, who=who,
                 why=why or f"calibrate {name}", extra={name: extra}, show=show,
+                tell=terminal.complain if as_json else _tell,
             )  # fmt: skip
 
 

@@ -202,7 +202,11 @@ def text(found: Sequence[Tried]) -> str:
         seen = "ok" if not one.problems else "WRONG"
         row = f"  {one.control.name:<11} {one.control.pin:<8} {seen}"
         if one.bounce_ms[0] >= 0:
-            row += f"   bounces {one.bounce_ms[0]} ms pressed, {one.bounce_ms[1]} ms let go"
+            row += "   bounces " + (
+                f"for {one.bounce_ms[0]} ms pressed, {one.bounce_ms[1]} ms let go"
+                if any(one.bounce_ms)
+                else "for less than a tick"
+            )
         lines.append(row)
     for one in found:
         for problem in one.problems:

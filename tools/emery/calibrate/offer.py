@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from emery import terminal
 from emery.config import edit
 from emery.config.document import Document, file_text
 from emery.config.extends import joined
@@ -50,8 +49,10 @@ def put(
     why: str,
     extra: Mapping[str, Any],
     show: Callable[[float, str], None],
+    tell: Callable[[str], None],
 ) -> None:
-    """Put it on the device and into the file. Raises what `push` does, and ConfigError."""
+    """Put it on the device and into the file, and tell so. Raises what `push` does, and
+    ConfigError."""
     if path is not None:
         check_file(path, changes)
     pushed = push(
@@ -59,22 +60,28 @@ def put(
         show=show, say=note,
     )  # fmt: skip
     if pushed.entry is None:
-        terminal.write("nothing to write: the device has all of it\n")
+        tell("nothing to write: the device has all of it")
     else:
-        terminal.write(f"written and verified: entry {pushed.entry.number} of its ledger\n")
+        tell(f"written and verified: entry {pushed.entry.number} of its ledger")
     if path is not None and changes:
         backup = edit.set_values(path, _values(changes))
-        terminal.write(f"written: {path} (as it was: {backup.name})\n")
+        tell(f"written: {path} (as it was: {backup.name})")
 
 
-def noted(device: Serviced, who: str, why: str, extra: Mapping[str, Any]) -> None:
+def noted(
+    device: Serviced,
+    who: str,
+    why: str,
+    extra: Mapping[str, Any],
+    tell: Callable[[str], None],
+) -> None:
     """Keep a measurement that changes nothing in the device's ledger."""
     blob = config_of(device.client, device.hello, note)
     entry = book.append(
         device.hello.device_id, what="calibrate", who=who, why=why, before=blob, after=blob,
         extra=extra,
     )  # fmt: skip
-    terminal.write(f"kept: entry {entry.number} of its ledger\n")
+    tell(f"kept: entry {entry.number} of its ledger")
 
 
 def _values(changes: list[keys.Change]) -> dict[str, str]:
