@@ -30,6 +30,7 @@ from emery.lane import Lane
 from emery.link.command import get, set_value
 from emery.monitor.command import monitor
 from emery.stops.command import stops
+from emery.tune.command import tune
 from emery.virtual_board.command import virtual_board
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ for _name, _command in (
     ("virtual-board", virtual_board),
     ("stops", stops),
     ("certify", certify),
+    ("tune", tune),
 ):
     app.command(_name)(_command)
 

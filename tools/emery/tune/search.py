@@ -7,19 +7,22 @@ settings, nor than the defaults, by more than the noise that the bench's baselin
 the figure (or by one episode of those that are counted). If none passes, the present
 settings stay.
 
-    tune(plant, settings, adc, workers, show) -> Tuned
+    tune(plant, settings, adc, sliders, workers, show) -> Tuned
 """
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from emery.bench import regulation
 from emery.bench.regulation import Case
+from emery.certificate.make import ProcessLost
 from emery.simulator.batch import leave_ctrl_c_to_the_parent
 from emery.tune import figures
 from emery.tune.formulas import TUNED, fitted, proposal, with_values
+from emery.tune.sliders import Sliders, slid
 from firmware.settings import Settings
 
 Show = Callable[[float, str], None]
@@ -37,6 +40,7 @@ _TRIP_DAYS = 4
 _ROUNDS = 3
 _FINALISTS = 6
 _AT_ONCE = 2  # of them
+_WANDER_CASES = 12
 # What the search tries: by how much some settings are multiplied. [E]
 MOVES: tuple[dict[str, float], ...] = (
     {"pump_lag_ms": 0.82},
@@ -50,7 +54,7 @@ MOVES: tuple[dict[str, float], ...] = (
 )
 # What a figure that is worse by one noise costs beside the slowness, which is 2.5 to 4.
 # The search only leans away from what the gate would refuse.
-_PER_NOISE = 0.02
+_PER_NOISE = 0.1  # [E]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +80,42 @@ class Worse:
 
 @dataclass(slots=True)
 class Tuned:
-    """What came of it. `chosen` is `present` if no candidate passed; `refused` has the
-    candidates that did not, with what was worse. `levels` are those that the device
-    reaches on its gate days, `cases` how many were judged."""
+    """What came of it.
+
+    `before` is the board as it is, `start` what candidates had to match besides the
+    `defaults`: the same, or the defaults if sliders are moved, which count from there.
+    `chosen` is `start` if no candidate passed; `after` is `chosen` with the sliders.
+    `refused` has the candidates that did not pass, with what was worse. `wander_pa` are
+    those of before and after (`figures.wander_pa`).
+    """
 
     plant: dict[str, float]
     settings: Settings
     adc: str
-    present: Measured
-    defaults: Measured
-    chosen: Measured
     proposed: Values
     cases: list[Case]
-    tried: int
+    defaults: Measured
+    start: Measured
+    before: Measured
+    chosen: Measured
+    after: Measured
+    tried: int = 0
     refused: list[tuple[Measured, list[Worse]]] = field(default_factory=list)
+    wander_pa: tuple[float, float] = (0.0, 0.0)
 
     @property
-    def is_changed(self) -> bool:
-        """Did a candidate pass?"""
-        return self.chosen.values != self.present.values
+    def changed(self) -> Values:
+        """What is to be changed on the board."""
+        return {
+            name: value
+            for name, value in self.after.values.items()
+            if value != getattr(self.settings, name)
+        }
+
+    @property
+    def worse(self) -> list[Worse]:
+        """On which figures what is told is worse than the board was: a slider's price."""
+        return gate(self.after, {"present": self.before})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +140,9 @@ def work(task: Task) -> Answer:
         return figures.strokes(
             task.settings, task.adc, task.cases, task.seed, task.is_short
         )
+    if task.group == "wander":
+        wander_pa = figures.wander_pa(task.settings, task.adc, task.cases, task.seed)
+        return {"wander_pa": wander_pa}
     if task.group == "trip":
         return figures.of_trip(task.settings, task.adc, task.plants, task.seed)
     on_bench = figures.on_the_bench(task.settings, TUNED)
@@ -167,40 +191,61 @@ class Tries:
                 found |= answer
         return found
 
-
-def tune(
-    plant: Mapping[str, float], settings: Settings, adc: str, workers: int, show: Show
-) -> Tuned:
-    """Settings for this device, or its present ones. `show` is told the progress.
-
-    Raises CannotTune if the device reaches no level.
-    """
-    with ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=leave_ctrl_c_to_the_parent,
-    ) as executor:
-        try:
-            return tuned(
-                plant, Tries(settings, adc, lambda tasks: executor.map(work, tasks)), show,
-                proposal(plant),
-            )
-        except BaseException:
-            executor.shutdown(wait=False, cancel_futures=True)
-            raise
+    def wander_pa(self, values: Values, cases: Sequence[Case]) -> float:
+        """How far a candidate is from the set vacuum while the leak wanders."""
+        settings = with_values(self.settings, values)
+        for answer in self._run([Task("wander", settings, self.adc, cases, (), _SEED)]):
+            if isinstance(answer, dict):
+                return answer["wander_pa"]
+        raise RuntimeError("no answer")
 
 
 class CannotTune(Exception):
     """There is nothing to tune by; the text says why and what to do."""
 
 
+def tune(
+    plant: Mapping[str, float],
+    settings: Settings,
+    adc: str,
+    sliders: Sliders,
+    workers: int,
+    show: Show,
+) -> Tuned:
+    """Settings for this device, or its present ones. `show` is told the progress.
+
+    Raises CannotTune if the device reaches no level, ProcessLost.
+    """
+    executor = ProcessPoolExecutor(
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=leave_ctrl_c_to_the_parent,
+    )
+    try:
+        tries = Tries(settings, adc, lambda tasks: executor.map(work, tasks))
+        found = tuned(plant, tries, sliders, show, proposal(plant))
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise ProcessLost(
+                "a process of the tuning was killed; often that is memory running out: try "
+                "fewer at once, with -j 1"
+            ) from None
+        raise
+    executor.shutdown()
+    return found
+
+
 def tuned(
-    plant: Mapping[str, float], tries: Tries, show: Show, proposed: Values
+    plant: Mapping[str, float], tries: Tries, sliders: Sliders, show: Show, proposed: Values
 ) -> Tuned:
     """As `tune`, with the way to run candidates and the first of them."""
     settings = tries.settings
     present = {name: getattr(settings, name) for name in TUNED}
     defaults = {name: getattr(Settings(), name) for name in TUNED}
+    start = defaults if sliders.are_moved else present
     show(0.0, "drawing days of this device")
     days = figures.days(plant, GATE_DAYS, _SEED)
     cases = regulation.cases_on(days)
@@ -209,28 +254,40 @@ def tuned(
             "with this [plant] the pump does not even reach level 1. Look for a leak (`emery "
             "calibrate leak`), service the pump, and identify the device anew"
         )
-    ranked = _ranked(tries, cases, present, defaults, proposed, show)
-    references = [present] + ([defaults] if defaults != present else [])
+    ranked = _ranked(tries, cases, start, defaults, proposed, show)
     show(0.6, "comparing the best on more days")
-    judged = _measure(tries, references, cases)
-    for one in judged:
-        one.figures.update(tries.others(one.values, days))
+    known = {tuple(values.values()): values for values in (defaults, start, present)}
+    judged = dict(
+        zip(known, _measure_all(tries, list(known.values()), cases, days), strict=True)
+    )
+    by_defaults, by_start, before = (
+        judged[tuple(values.values())] for values in (defaults, start, present)
+    )
     made = Tuned(
-        dict(plant), settings, tries.adc, judged[0], judged[-1], judged[0], proposed, cases,
-        len(ranked),
+        dict(plant), settings, tries.adc, proposed, cases, by_defaults, by_start, before,
+        by_start, by_start, len(ranked),
     )  # fmt: skip
-    finalists = [values for values in ranked if values not in references][:_FINALISTS]
+    finalists = [values for values in ranked if values not in known.values()][:_FINALISTS]
     for number in range(0, len(finalists), _AT_ONCE):
-        show(0.7 + 0.25 * number / _FINALISTS, "comparing the best on more days")
+        show(0.7 + 0.2 * number / _FINALISTS, "comparing the best on more days")
         chosen = _passed(tries, made, finalists[number : number + _AT_ONCE], days)
         if chosen is not None:
             made.chosen = chosen
             break
     else:
         # A device whose proof is wrong for its pump is not left at that.
-        only = present | {"proof_share_permille": proposed["proof_share_permille"]}
-        if only != present:
-            made.chosen = _passed(tries, made, [only], days) or made.present
+        only = start | {"proof_share_permille": proposed["proof_share_permille"]}
+        if only != start:
+            made.chosen = _passed(tries, made, [only], days) or made.start
+    made.after = made.chosen
+    if sliders.are_moved:
+        show(0.93, "measuring what the sliders do")
+        wished = slid(made.chosen.values, sliders)
+        made.after = _measure_all(tries, [wished], cases, days)[0]
+    some = cases[:: max(1, len(cases) // _WANDER_CASES)]
+    made.wander_pa = (
+        tries.wander_pa(made.before.values, some), tries.wander_pa(made.after.values, some)
+    )  # fmt: skip
     show(1.0, "done")
     return made
 
@@ -240,12 +297,12 @@ def _passed(
 ) -> Measured | None:
     """The quickest of these that passes the gate; the others are noted."""
     against = {"defaults": made.defaults}
-    if made.present is not made.defaults:
-        against["present"] = made.present
+    if made.start is not made.defaults:
+        against["present"] = made.start
     found = sorted(_measure(tries, candidates, made.cases), key=lambda one: one.slowness)
     for candidate in found:
         worse = gate(candidate, against)
-        if not worse and candidate.slowness <= made.present.slowness:
+        if not worse and candidate.slowness <= made.start.slowness:
             candidate.figures.update(tries.others(candidate.values, days))
             worse = gate(candidate, against)
             if not worse:
@@ -282,6 +339,19 @@ def _measure(
             candidates, tries.strokes(candidates, cases, is_short), strict=True
         )
     ]  # fmt: skip
+
+
+def _measure_all(
+    tries: Tries,
+    candidates: Sequence[Values],
+    cases: Sequence[Case],
+    days: Sequence[dict[str, float]],
+) -> list[Measured]:
+    """With the figures of all groups."""
+    found = _measure(tries, candidates, cases)
+    for one in found:
+        one.figures.update(tries.others(one.values, days))
+    return found
 
 
 def _ranked(

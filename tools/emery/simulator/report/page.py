@@ -25,7 +25,7 @@ from emery.simulator.report.recording import RunRecord
 from emery.simulator.report.views import Decision, View, around
 from emery.simulator.wording import clock, grams, kpa, left_text, margin_text, share, words
 
-__all__ = ["FORMAT", "page_html"]
+__all__ = ["FORMAT", "NOT_CLINICAL", "page_html", "source_hash"]
 
 # Raised when a report of before could not be read again.
 FORMAT = "emery.report/1"
@@ -57,7 +57,7 @@ def page_html(
     """
     result = run.result
     script = "\n".join(_asset(name) for name in _SCRIPTS)
-    hashes = " ".join(_source_hash(text) for text in (script, plotly_script))
+    hashes = " ".join(source_hash(text) for text in (script, plotly_script))
     return Template(_asset("report.html")).substitute(
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'",
@@ -95,7 +95,7 @@ def _asset(name: str) -> str:
     return files("emery.simulator.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _source_hash(script: str) -> str:
+def source_hash(script: str) -> str:
     """How a content security policy names the one script it allows."""
     return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
 

@@ -1,0 +1,206 @@
+"""`emery tune`: a board's settings worked out from what was measured on the device."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emery import terminal
+from emery.exit_codes import ExitCode
+from emery.link.command import Port, Who, Why
+
+if TYPE_CHECKING:
+    from emery.certificate.known import Certified
+    from emery.config.board import Board
+    from emery.tune.search import Tuned
+    from emery.tune.sliders import Sliders
+
+
+def _slider(words: str) -> Any:
+    return typer.Option(min=0, max=3, metavar="N", help=words, show_default=False)
+
+
+def tune(
+    board: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BOARD", show_default=False,
+            help="A board file with a [plant], as `emery identify` writes it.",
+        ),
+    ],
+    *,
+    softer: Annotated[int, _slider("Hold the vacuum more loosely, 0 to 3.")] = 0,
+    firmer: Annotated[int, _slider("Hold it more stiffly, 0 to 3.")] = 0,
+    slower: Annotated[int, _slider("Suction comes more gently, 0 to 3.")] = 0,
+    quicker: Annotated[int, _slider("Suction comes sooner, 0 to 3.")] = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="Write before and after as a self-contained HTML page.",
+            show_default=False,
+        ),
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Put the settings into the board file.")
+    ] = False,
+    push: Annotated[
+        bool, typer.Option("--push", help="Put them on the connected device (see --port).")
+    ] = False,
+    port: Port = None,
+    why: Why = "",
+    who: Who = "",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", min=1, show_default=False,
+            help="Processes at once. Default: one for each processor.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead.")] = False,
+) -> None:
+    """Work out settings for a device, and compare them on days of it before and after.
+
+    Nothing is written without --write or --push, nor without a certificate. Exit code 1
+    if the certificate is refused. What the sliders do not reach: edit the board file, or
+    `emery set KEY VALUE --engineer`.
+    """
+    from emery.certificate.make import processors
+    from emery.simulator.report import ReportError
+    from emery.transfer.told import told as ends_with_words
+    from emery.tune import document, page, table
+    from emery.tune.search import CannotTune
+    from emery.tune.search import tune as tune_it
+
+    sliders = _sliders(softer, firmer, slower, quicker)
+    meant, path = _board(board)
+    with ends_with_words():
+        try:
+            with terminal.progress(f"tuning {meant.name}") as show:
+                made = tune_it(
+                    meant.plant, meant.settings, meant.chip, sliders, jobs or processors(), show
+                )
+        except CannotTune as reason:
+            terminal.refuse(f"{path}: {reason}.")
+        told = document.document(meant.name, made, sliders)
+        if not as_json:
+            terminal.write(table.text(told))
+        if report is not None:
+            try:
+                page.write(report, told, document.courses(made))
+            except ReportError as error:
+                terminal.refuse(str(error))
+        refused = False
+        if write or push or port is not None:
+            certified = _certify(made, meant, told)
+            refused = not certified
+            if certified and write:
+                _write(made, path, told)
+            if certified and (push or port is not None):
+                _push(made, port, who, why, told)
+    if as_json:
+        terminal.write(json.dumps(told, indent=1) + "\n")
+    else:
+        terminal.write(table.ending(told, report))
+    if refused:
+        raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
+
+
+def _sliders(softer: int, firmer: int, slower: int, quicker: int) -> "Sliders":
+    from emery.tune.sliders import Sliders
+
+    if softer and firmer:
+        terminal.refuse("--softer and --firmer are the two ends of one slider; give one of them")
+    if slower and quicker:
+        terminal.refuse("--slower and --quicker are the two ends of one slider; give one of them")
+    return Sliders((firmer - softer) or None, quicker - slower)
+
+
+def _board(named: Path) -> "tuple[Board, Path]":
+    from emery.config.document import ConfigError
+    from emery.config.load import load_board, refuse_bench_rig
+    from emery.config.named import config_file
+
+    try:
+        path = config_file(named)
+        meant = load_board(path)
+        refuse_bench_rig(meant)
+    except ConfigError as error:
+        terminal.complain(error.render())
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
+    if not meant.plant:
+        terminal.refuse(
+            f"{path} has no [plant]: nothing was measured on this device yet, so there is\n"
+            "nothing to tune by. Measure it first (two minutes, with the calibrated orifice\n"
+            f"tip): emery identify {path} --write"
+        )
+    return meant, path
+
+
+def _certify(made: "Tuned", meant: "Board", told: dict[str, Any]) -> bool:
+    """Is there a certificate for what was tuned? If not, its reasons are told."""
+    from emery.certificate.make import certify
+    from emery.tune.formulas import with_values
+
+    settings = with_values(meant.settings, made.after.values)
+    with terminal.progress("certifying") as show:
+        certified = certify(settings, meant.chip, meant.plant, show)
+    told["certificate"] = _certificate(certified)
+    if not certified.passed:
+        terminal.complain(
+            f"error: no certificate, so nothing was written. Broken on the scatter of "
+            f"{certified.plants} plants:\n{certified.reasons}\n"
+            "With sliders: move them less. Without: the device itself is too far from what the\n"
+            "firmware can do safely; `emery certify` tells how its present settings fare, and\n"
+            "`emery config docs` what each setting does."
+        )
+    return certified.passed
+
+
+def _certificate(certified: "Certified") -> dict[str, Any]:
+    return {
+        "passed": certified.passed,
+        "plants": certified.plants,
+        "peak_pa": certified.peak_pa,
+        "settle_ms": certified.settle_ms,
+        "reasons": certified.reasons,
+    }
+
+
+def _write(made: "Tuned", path: Path, told: dict[str, Any]) -> None:
+    """Raises ConfigError."""
+    from emery.config.edit import set_values
+    from emery.tune.document import key_of, value_text
+
+    if made.changed:
+        values = {key_of(name): value_text(name, value) for name, value in made.changed.items()}
+        told["backup"] = str(set_values(path, values))
+    told["written"] = str(path)
+
+
+def _push(
+    made: "Tuned", port: str | None, who: str, why: str, told: dict[str, Any]
+) -> None:
+    """The tuned settings, and the plant they are for, into what the device has."""
+    from emery.config.compiled import decompile
+    from emery.config.plant import encode_plant
+    from emery.transfer import wish
+    from emery.transfer.bring import bring
+    from emery.transfer.certified import certified
+    from emery.transfer.serviced import refuse_in_use
+    from emery.transfer.told import note
+    from emery.tune.formulas import with_values
+    from firmware import config_file
+    from firmware.settings import encode
+
+    with wish.reached(port, note) as (_, hello, before):
+        refuse_in_use(hello)
+        blob = wish.todays(before)
+        config = decompile(blob)
+    settings = with_values(config.settings, made.after.values)
+    blob = config_file.with_settings(blob, encode(settings))
+    blob = config_file.with_section(blob, config_file.PLANT, encode_plant(made.plant))
+    with terminal.progress("certifying") as show:
+        blob = certified(blob, show)
+    extra = {"settings": told["settings"], "plant": told["plant"], "sliders": told["sliders"]}
+    bring(blob, port, what="tune", who=who, why=why, extra=extra)
