@@ -26,6 +26,7 @@ from emery.config.command import config_app
 from emery.doctor.command import doctor
 from emery.exit_codes import ExitCode
 from emery.flash.command import flash
+from emery.identify.command import identify
 from emery.lane import Lane
 from emery.link.command import get, set_value
 from emery.monitor.command import monitor
@@ -62,6 +63,7 @@ for _name, _command in (
     ("stops", stops),
     ("certify", certify),
     ("tune", tune),
+    ("identify", identify),
 ):
     app.command(_name)(_command)
 

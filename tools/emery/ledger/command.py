@@ -51,7 +51,7 @@ def history(
         _show_on_device(port)
         return
     with told():
-        device_id = _chosen(port, device)
+        device_id = chosen_device(port, device)
         ledger = book.read(device_id)
         torn = [path.name for path in book.torn_files(device_id)]
     if as_json:
@@ -93,7 +93,7 @@ def blame(
     from emery.transfer.told import told
 
     with told():
-        device_id = _chosen(port, device)
+        device_id = chosen_device(port, device)
         ledger = book.read(device_id)
         if not ledger.entries:
             terminal.refuse(f"device {device_id} has no entry yet")
@@ -137,7 +137,7 @@ def _steps(
     return name, steps
 
 
-def _chosen(port: str | None, device: str | None) -> str:
+def chosen_device(port: str | None, device: str | None) -> str:
     """The device that is meant: the one named, the one connected, or the only one that
     has a ledger. Raises DeviceProblem, LedgerError."""
     from emery.ledger import pending, place

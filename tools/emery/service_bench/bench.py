@@ -20,6 +20,8 @@ TAIL_MS = 250
 # What the answer to a command and the copy of the box may take, in a ring that is to
 # keep all of a run. [E]
 _SLACK_MS = 250
+# Between runs: each begins at rest, and a slow pump turns on for a while. [E]
+REST_MS = 2_500
 
 _OUTPUTS = (COMMAND_RUN_PUMP, COMMAND_RUN_FEED, COMMAND_CLOSE_VENT)
 

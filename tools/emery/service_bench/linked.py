@@ -5,13 +5,14 @@ sent, only on what the device recorded. The firmware ends each output by itself,
 that is lost leaves nothing running.
 """
 
+import time
 from collections.abc import Sequence
 
 from emery.blackbox.box import Box, BoxError
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client, Refused
 from emery.link.said import Hello, fault_name, reason_words, state_name
-from emery.service_bench.bench import LET_GO, TAIL_MS, Bench, Step, recorded
+from emery.service_bench.bench import LET_GO, REST_MS, TAIL_MS, Bench, Step, recorded
 from emery.service_bench.recording import Record, Recording
 from firmware import faults, limits, treatment
 
@@ -37,6 +38,7 @@ class ServiceBench(Bench):
     def __init__(self, client: Client, hello: Hello) -> None:
         self._client = client
         self.tick_ms = hello.period_ms or 5
+        self._let_go_s = time.monotonic()
 
     def run(self, steps: Sequence[Step]) -> Recording:
         """See Bench.run."""
@@ -59,11 +61,16 @@ class ServiceBench(Bench):
     def _run_once(self, steps: Sequence[Step]) -> Recording | None:
         """One run; None if its beginning was overwritten before it was pulled."""
         client = self._client
+        # Pulling takes most of it, or all.
+        rest_s = REST_MS / 1_000 - (time.monotonic() - self._let_go_s)
+        if rest_s > 0.0:
+            client.hear(rest_s)
         self._wait_until_quiet()
         for step in steps:
             client.do(step.command, step.percent)
             client.hear(step.ms / 1_000)
         client.do(LET_GO.command, LET_GO.percent)
+        self._let_go_s = time.monotonic()
         client.hear(TAIL_MS / 1_000)
         box = self._pull()
         if box.records:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from emery.device.problem import DeviceProblem
 from emery.link.said import fault_name
-from emery.service_bench.bench import LET_GO, TAIL_MS, Bench, Step, recorded
+from emery.service_bench.bench import LET_GO, REST_MS, TAIL_MS, Bench, Step, recorded
 from emery.service_bench.recording import RUN_IN_MS, Record, Recording
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
@@ -75,7 +75,7 @@ class ModelledBench(Bench):
         """See Bench.run."""
         self._check(steps)
         self._refuse_fault()
-        self.rest(RUN_IN_MS + 2 * _POLL_MS)
+        self.rest(REST_MS)
         self._kept = []
         try:
             self.rest(RUN_IN_MS)

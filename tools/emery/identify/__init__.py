@@ -1,0 +1,1 @@
+"""This device's own pneumatics, from what it did in two minutes: fitted, with their doubt."""
