@@ -71,9 +71,17 @@ def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 class Bench:
     """A virtual board in fast pace, bare or with the firmware on it."""
 
-    def __init__(self, chip: str, folder: Path, *, bare: bool = False, tcp: bool = False) -> None:
+    def __init__(
+        self,
+        chip: str,
+        folder: Path,
+        *,
+        bare: bool = False,
+        tcp: bool = False,
+        config: Path | None = None,
+    ) -> None:
         self.chip = chip
-        self.config = CONFIGS[chip]
+        self.config = config or CONFIGS[chip]
         self.folder = folder
         if bare:
             device = load_device(self.config, FACE)
@@ -172,6 +180,23 @@ def test_from_a_bare_board_to_a_running_device_and_on(chip: str, tmp_path: Path)
         assert told.code == 0
         assert f"Emery {__version__} in slot b, STANDBY; seen healthy" in told.out
         assert made.state() == "STANDBY"  # it was asked, not stopped
+        assert board.crashes == []
+
+
+def test_a_bench_rig_is_flashed_stays_in_service_and_keeps_its_slot(tmp_path: Path) -> None:
+    made = Bench("rp2040", tmp_path, bare=True, config=BOARDS / "bench_rig.toml")
+    with made.board as board:
+        first = made.flash()
+        assert first.code == 0, first.err
+        assert "SERVICE, healthy after" in first.out
+        assert made.state() == "SERVICE"
+        for _ in range(3):  # more starts than a slot on trial gets
+            board.press_reset()
+            made.wait_for("SERVICE")
+        assert made.versions()[0] == "a"
+        told = emery("doctor", "--port", board.port)
+        assert told.code == 0
+        assert "bench rig" in told.out
         assert board.crashes == []
 
 

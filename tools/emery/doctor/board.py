@@ -87,7 +87,8 @@ def _tell_running(hello: Hello, board: BoardFindings) -> None:
     board.add("runs", f"Emery {hello.version} {where}, {state_name(hello.state)}; {health}")
     if micropython := hello.raw.get("micropython", ""):
         board.add("interpreter", f"MicroPython {micropython}{_abi(hello.raw.get('mpy', ''))}")
-    board.add("board", f"{hello.board.replace('_', ' ')} ({hello.chip})")
+    purpose = "; a bench rig, which treats nobody" if hello.is_bench else ""
+    board.add("board", f"{hello.board.replace('_', ' ')} ({hello.chip}){purpose}")
     board.add(
         "starts",
         f"{hello.boots}, the last by {cause_words(hello.cause)}"
