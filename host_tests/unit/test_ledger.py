@@ -141,6 +141,17 @@ def test_any_cut_of_the_last_line_is_told_and_set_aside() -> None:
         assert last[:length] in [path.read_bytes() for path in book.torn_files(ID)]
 
 
+def test_no_byte_changes_unseen() -> None:
+    for number in range(3):
+        book.append(ID, what="set", who="anna", why=str(number), before=b"", after=b"x" * number)
+    content = b"".join(lines())
+    for place_of in range(len(content)):
+        changed = bytearray(content)
+        changed[place_of] ^= 1 << place_of % 8
+        ledger = book.parsed(ID, bytes(changed))
+        assert ledger.problems or ledger.torn, content[place_of - 9 : place_of + 9]
+
+
 def test_zeros_behind_the_last_line_are_no_entry() -> None:
     """As some file systems leave them after a cut."""
     add(2)

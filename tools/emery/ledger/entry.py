@@ -7,7 +7,6 @@ not tampering: who means to can compute all of it anew.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -116,5 +115,7 @@ def read_line(line: str) -> tuple[Entry, str]:
             extra=dict(fields["extra"]),
         )
         return entry, str(fields["follows"])
-    except (KeyError, TypeError, AttributeError, binascii.Error, json.JSONDecodeError) as error:
+    except NoEntry:
+        raise
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise NoEntry(f"{type(error).__name__}: {error}") from None

@@ -3,12 +3,12 @@
 import textwrap
 from collections.abc import Sequence
 
+from emery.config.problem import COLUMNS
 from emery.ledger.book import Ledger, epoch_of
 from emery.ledger.entry import Entry
 from emery.ledger.keys import Change, changes
 from emery.link.device_ledger import DeviceEntry, digest_of
 
-_WIDTH = 80
 _INDENT = "    "
 _KEYS_SHOWN = 6
 _VALUES_SHOWN = 2
@@ -99,7 +99,7 @@ def difference(found: Sequence[Change]) -> str:
     for change in found:
         values = f"{change.before or 'not there'} -> {change.after or 'not there'}"
         line = f"{_INDENT}{change.key:<{width}}  {values}"
-        if len(line) > _WIDTH:
+        if len(line) > COLUMNS:
             lines += [f"{_INDENT}{change.key}", *_wrapped(values, _INDENT * 2)]
         else:
             lines.append(line)
@@ -141,7 +141,7 @@ def story(key: str, steps: Sequence[tuple[Entry, str, str]]) -> str:
 
 def _wrapped(words: str, indent: str) -> list[str]:
     return textwrap.wrap(
-        words, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=True
+        words, COLUMNS, initial_indent=indent, subsequent_indent=indent, break_long_words=True
     )
 
 

@@ -9,6 +9,7 @@ import typer
 from emery import terminal
 from emery.certificate.make import ProcessLost
 from emery.config.document import ConfigError
+from emery.config.problem import COLUMNS
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 from emery.ledger.keys import Unreadable
@@ -24,7 +25,7 @@ def told() -> Iterator[None]:
     except DeviceProblem as problem:
         terminal.refuse(str(problem), problem.code)
     except NotCertified as problem:
-        lines = [textwrap.fill(line, 80) for line in str(problem).splitlines()]
+        lines = [textwrap.fill(line, COLUMNS) for line in str(problem).splitlines()]
         terminal.refuse("\n".join(lines), ExitCode.REQUIREMENT_FAILED)
     except ProcessLost as lost:
         terminal.refuse(str(lost), ExitCode.INTERNAL)
@@ -37,4 +38,4 @@ def told() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Something to know that is no result."""
-    terminal.complain(textwrap.fill(f"note: {text}.", 80))
+    terminal.complain(textwrap.fill(f"note: {text}.", COLUMNS))
