@@ -6,8 +6,8 @@ Time is the model's: an answer comes as soon as it is asked for, once the device
 from collections.abc import Callable
 
 from emery.calibrate.holding import (
-    AGAIN_MS,
-    LOOK_MS,
+    ASK_AGAIN_MS,
+    HELD_LOOK_MS,
     Deed,
     Held,
     HoldingBench,
@@ -89,12 +89,12 @@ class HeldModel(ModelledBench, HoldingBench):
         try:
             while True:
                 now_ms = self._ms - begun_ms
-                if step != asked or now_ms - asked_ms >= AGAIN_MS:
+                if step != asked or now_ms - asked_ms >= ASK_AGAIN_MS:
                     assert self.app.post(step.command, step.percent)
                     asked, asked_ms = step, now_ms
                     if step.command == 13:
                         self.most_percent = max(self.most_percent, step.percent)
-                self.rest(LOOK_MS)
+                self.rest(HELD_LOOK_MS)
                 sensing = self._controller.sensing
                 seen.append(
                     Seen(

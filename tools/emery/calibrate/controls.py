@@ -30,7 +30,7 @@ _ROLES = (
     (BUTTON_ZONE, "ZONE", "button_zone"),
     (BUTTON_END, "END", "button_end"),
 )
-_LOOK_S = 0.1
+_BUTTON_LOOK_S = 0.1
 _WAIT_LOOKS = 300
 # After the person says that it is done, what is not seen soon is not seen. [E]
 _AFTER_LOOKS = 8
@@ -38,7 +38,7 @@ _SETTLE_LOOKS = 3
 _ARGUMENT_FOOTSWITCH = 9  # column of a record of the black box
 _DT = 8
 # The firmware takes a press for one after 30 ms (`firmware/footswitch.py`).
-BOUNCE_MS = 30
+BOUNCE_LONGEST_MS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def stuck(client: Client, controls: Sequence[Control], technician: Technician) -
         "Take your foot off the footswitch and touch no button.",
         "release footswitch; release start; release pass; release zone; release end",
     )
-    client.hear(_SETTLE_LOOKS * _LOOK_S)
+    client.hear(_SETTLE_LOOKS * _BUTTON_LOOK_S)
     down = _down(client, controls)
     return [
         Tried(
@@ -102,7 +102,7 @@ def try_one(
         client, technician, f"Press {control.name} and keep it down.", f"hold {word}",
         lambda: bool(_down(client, controls)),
     )  # fmt: skip
-    client.hear(_SETTLE_LOOKS * _LOOK_S)
+    client.hear(_SETTLE_LOOKS * _BUTTON_LOOK_S)
     down = _down(client, controls) if press else []
     tried.pressed = control in down
     others = [one for one in down if one is not control]
@@ -134,12 +134,12 @@ def try_one(
             f"{control.name} was let go: its contact sticks."
         )
     if control.bit == FOOTSWITCH and tried.pressed and let_go:
-        client.hear(_SETTLE_LOOKS * _LOOK_S)
+        client.hear(_SETTLE_LOOKS * _BUTTON_LOOK_S)
         tried.bounce_ms = (press_ms, _bounce(client))
-        if max(tried.bounce_ms) >= BOUNCE_MS:
+        if max(tried.bounce_ms) >= BOUNCE_LONGEST_MS:
             tried.problems.append(
                 f"the footswitch bounces for {max(tried.bounce_ms)} ms; the firmware allows for "
-                f"less than {BOUNCE_MS}. Put in another one."
+                f"less than {BOUNCE_LONGEST_MS}. Put in another one."
             )
     return tried
 
@@ -174,7 +174,7 @@ def _await(
         if not answered and technician.poll() is not None:
             answered = True
             left = _AFTER_LOOKS
-        client.hear(_LOOK_S)
+        client.hear(_BUTTON_LOOK_S)
         left -= 1
     return is_done()
 

@@ -21,8 +21,8 @@ from emery.service_bench.recording import Record, Recording
 from firmware import limits
 
 # Asked again well before the two seconds are over, however slow the line is. [E]
-AGAIN_MS = 800
-LOOK_MS = 100
+ASK_AGAIN_MS = 800
+HELD_LOOK_MS = 100
 HOLD_LONGEST_MS = 120_000  # nobody needs longer to read a gauge [E]
 
 
@@ -89,10 +89,10 @@ class LinkedHold(ServiceBench, HoldingBench):
         try:
             while True:
                 now_ms = seen[-1].t_ms if seen else 0
-                if step != asked or now_ms - asked_ms >= AGAIN_MS:
+                if step != asked or now_ms - asked_ms >= ASK_AGAIN_MS:
                     client.do(step.command, step.percent)
                     asked, asked_ms = step, now_ms
-                client.hear(LOOK_MS / 1_000)
+                client.hear(HELD_LOOK_MS / 1_000)
                 status = client.status()
                 seen.append(
                     Seen(

@@ -27,14 +27,14 @@ from emery.service_bench.recording import Recording
 from firmware.settings import Settings
 
 # Air as in `emery.simulator.plant`.
-_GAS = 287.05
-_TEMPERATURE = 293.15
-_CHOKED = 0.0023606
+_AIR_GAS = 287.05
+_AIR_K = 293.15
+_CHOKED_FLOW = 0.0023606
 _KNEE = 1.0 - 0.52828
 _HOLE_CD = 0.7
-_NOZZLE_CD = 0.8
+_NOZZLE_HOLE_CD = 0.8
 
-VOLUME_M3 = 0.65e-3  # of the reference device [E]
+_VOLUME_M3 = 0.65e-3  # of the reference device [E]
 
 # A hole of 0.3 mm takes a twentieth of the nozzle's air; the regulator makes good for
 # that, and a larger one is worth a look. [E]
@@ -42,13 +42,13 @@ LIMIT_MM = 0.3
 # Each way to lose vacuum is told from none by this much. [E]
 _SEEN_MM = 0.08
 # A nozzle whose hole is less than this share of its size is clogged. [E]
-_CLOGGED = 0.85
-_WIDE = 1.15
+_CLOGGED_SHARE = 0.85
+_WIDE_SHARE = 1.15
 
 _WORTH = 0.3  # of the worst hole; less is not worth a look yet [E]
 _GROSS_MM = 2.5  # what is called a hole of this size or more [E]
 
-_FROM_PA = 17_000.0
+_FROM_PA = 16_500.0
 _TO_PA = 1_500.0
 _PUMP_PERCENT = 42
 _PUMP_LONGEST_MS = 6_000
@@ -143,7 +143,7 @@ def loss(seen: Sequence[Seen], zero_pa: float, volume_m3: float, cd: float = _HO
     sd = sqrt(missed / free / spread)
     rate = max(0.0, -slope)
     # theta' = cd area choked R T / (volume knee)
-    per_m2 = cd * _CHOKED * barometer * _GAS * _TEMPERATURE / (volume_m3 * knee)
+    per_m2 = cd * _CHOKED_FLOW * barometer * _AIR_GAS * _AIR_K / (volume_m3 * knee)
     area = rate / per_m2
     hole = sqrt(area * 4 / pi)
     wide = sqrt((area + sd / per_m2) * 4 / pi)
@@ -172,7 +172,7 @@ def check(
     if whole.hole_mm <= LIMIT_MM and not whole.is_gross:
         technician.please("Open the crystal hose.", "open nozzle")
         found_mm, note = _nozzle(
-            losing.phase(percent=_NOZZLE_PERCENT, cd=_NOZZLE_CD), whole, nozzle_m * 1_000
+            losing.phase(percent=_NOZZLE_PERCENT, cd=_NOZZLE_HOLE_CD), whole, nozzle_m * 1_000
         )
         technician.please("Put the tip in the air.", "tip air")
         return Checked(phases, (), True, found_mm, note, volume_m3)
@@ -216,7 +216,7 @@ class Losing:
 
     @classmethod
     def of(
-        cls, bench: HoldingBench, settings: Settings, volume_m3: float = VOLUME_M3
+        cls, bench: HoldingBench, settings: Settings, volume_m3: float = _VOLUME_M3
     ) -> "Losing":
         """The same with the zero measured; the line is vented."""
         return cls(bench, settings, _zero(bench), volume_m3)
@@ -325,13 +325,13 @@ def _parts(phases: dict[str, Loss]) -> tuple[Part, ...]:
 
 def _nozzle(measured: Loss, whole: Loss, nozzle_mm: float) -> tuple[float, str]:
     """Its hole, less the leak that is there anyway, and what to say of it."""
-    found_mm = sqrt(max(0.0, measured.hole_mm**2 - whole.hole_mm**2 * _HOLE_CD / _NOZZLE_CD))
+    found_mm = sqrt(max(0.0, measured.hole_mm**2 - whole.hole_mm**2 * _HOLE_CD / _NOZZLE_HOLE_CD))
     share = found_mm / nozzle_mm
-    if share < _CLOGGED:
+    if share < _CLOGGED_SHARE:
         return found_mm, (
             "clogged: clear it with its needle, and see that the crystals are dry"
         )
-    if share > _WIDE:
+    if share > _WIDE_SHARE:
         return found_mm, "wider than it should be: worn, or the crystal hose is not closed"
     return found_mm, "clear"
 

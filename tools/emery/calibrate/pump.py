@@ -30,7 +30,7 @@ _RAMP_MS = 700
 _RAMP_FIRST = 1
 _RAMP_LAST = 40
 _MOVED_PA = 500.0  # four and a half times the noise of five looks on an ESP32
-_LOOKS = 5
+_RAMP_LOOKS = 5
 # Runs above the drive at which it turned. [E]
 _ABOVE = (3, 6, 10, 14, 18, 22)
 _RUN_MS = 1_000
@@ -146,17 +146,17 @@ def _turned(bench: HoldingBench) -> int:
         nonlocal found
         zeros = []
         seen = yield closed_vent(0)
-        for _ in range(3 * _LOOKS):
+        for _ in range(3 * _RAMP_LOOKS):
             seen = yield closed_vent(0)
             zeros.append(seen.vacuum_pa)
-        zero_pa = fmean(zeros[_LOOKS:])
+        zero_pa = fmean(zeros[_RAMP_LOOKS:])
         newest: list[float] = []
         for percent in range(_RAMP_FIRST, _RAMP_LAST + 1):
             begun_ms = seen.t_ms
             while seen.t_ms - begun_ms < _RAMP_MS:
                 seen = yield pump(percent, 0)
-                newest = [*newest[1 - _LOOKS :], seen.vacuum_pa]
-                if len(newest) == _LOOKS and fmean(newest) - zero_pa > _MOVED_PA:
+                newest = [*newest[1 - _RAMP_LOOKS :], seen.vacuum_pa]
+                if len(newest) == _RAMP_LOOKS and fmean(newest) - zero_pa > _MOVED_PA:
                     found = percent
                     return
 

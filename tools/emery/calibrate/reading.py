@@ -21,8 +21,8 @@ GAUGE_UNITS = (
 _DIFFER_PA = 1_500.0
 _DIFFER_SHARE = 0.12
 # A unit is worth a hint if the reading in it comes this near. [E]
-_NEAR_PA = 2_500.0
-_NEAR_SHARE = 0.12
+_UNIT_NEAR_PA = 2_500.0
+_UNIT_NEAR_SHARE = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def gauge(typed: str, sensor_pa: float, barometer_pa: float) -> Reading:
         return Reading(value, found.resolution)
     shown = f"{sensor_pa / 1_000:.1f} kPa"
     what = f"the gauge is said to show {typed.strip()}, and the sensors read {shown}"
-    if barometer_pa > 0 and _is_near(barometer_pa - value, sensor_pa, _NEAR_PA, 0.0):
+    if barometer_pa > 0 and _is_near(barometer_pa - value, sensor_pa, _UNIT_NEAR_PA, 0.0):
         raise Implausible(
             f"{what}: that is an absolute pressure",
             f"Subtract it from the air pressure, {barometer_pa / 1_000:.1f} kPa here, or "
@@ -78,7 +78,7 @@ def gauge(typed: str, sensor_pa: float, barometer_pa: float) -> Reading:
             ),
             key=lambda one: one[0],
         )
-        if off_pa <= _NEAR_PA + _NEAR_SHARE * sensor_pa:
+        if off_pa <= _UNIT_NEAR_PA + _UNIT_NEAR_SHARE * sensor_pa:
             raise Implausible(
                 f"{what}: it would fit in {unit}",
                 f'See which scale of the gauge was read. Was it "{number.group()} {unit}"?',

@@ -36,7 +36,7 @@ _NOISE_PA = 500.0
 ZERO_SHIFT_PA = 2_500.0
 SPAN_SHARE = 0.04
 # What is left between the channels at a point. [E]
-_APART_PA = 500.0
+_CHANNELS_APART_PA = 500.0
 _SURE_SD = 2.0  # less than this is no reason to change a setting
 CHANNELS = ("a", "b")
 
@@ -172,7 +172,7 @@ def judge(
         _judge_channel(channel, fitted[channel], points, settings)
     for at, point in enumerate(points):
         apart_pa = fitted["a"].residuals_pa[at] - fitted["b"].residuals_pa[at]
-        if abs(apart_pa) > _APART_PA + point.resolution_pa / 2:
+        if abs(apart_pa) > _CHANNELS_APART_PA + point.resolution_pa / 2:
             raise Implausible(
                 f"at {kpa(point.gauge_pa)} the channels are {abs(apart_pa):.0f} Pa apart even "
                 "when each is calibrated by itself",

@@ -30,21 +30,21 @@ from firmware.settings import Settings
 from hal.contract import RAW_FULL_SCALE
 
 # Where the gauge is read, by what the sensors say; the firmware lets go at 30 kPa.
-TARGETS_PA = (7_000, 14_000, 21_000, 27_500)
+TARGETS_PA = (7_000, 13_500, 20_500, 27_500)
 _NEAR_TARGET_PA = 1_500.0
 _TARGET_HIGHEST_PA = 28_700.0  # a device that reads 30 kPa lets go
 
 # Of a drive that is held: time to settle, by how much the means of two times five looks
 # may differ then, drive for each Pa, and how long the black box is averaged. [E]
-_SETTLE_MS = 1_500
+_HELD_SETTLE_MS = 1_500
 _SETTLE_LONGEST_MS = 8_000
-_LOOKS = 5
-_STILL_PA = 80.0
+_STILL_LOOKS = 5
+_HOLD_STILL_PA = 80.0
 _PERCENT_PER_PA = 1 / 1_200.0
 _PERCENT_PER_PA_NEXT = 1 / 1_000.0
 _TRIES = 10
-_APART_PA = 2_000.0  # points nearer than that are the same one
-_STEADY_MS = 1_700
+_POINTS_APART_PA = 2_000.0  # points nearer than that are the same one
+_HELD_STEADY_MS = 1_700
 _AVERAGE_MS = 1_400
 _ZERO_MS = 1_500
 
@@ -99,7 +99,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
         if len(points) > 1:
             percent = round(percent + (target_pa - held_pa) * _PERCENT_PER_PA_NEXT)
         point, percent = _at(bench, before, settings, zero, technician, target_pa, percent)
-        if point is None or _mean_pa(point, settings) < held_pa + _APART_PA:
+        if point is None or _mean_pa(point, settings) < held_pa + _POINTS_APART_PA:
             break
         points.append(point)
         held_pa = _mean_pa(point, settings)
@@ -187,7 +187,7 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
     """Bring the pump to a vacuum, have the gauge read, and hold until it is."""
     step = pump(round(state.percent), 0)
     for _ in range(_TRIES):
-        newest: deque[float] = deque(maxlen=2 * _LOOKS)
+        newest: deque[float] = deque(maxlen=2 * _STILL_LOOKS)
         begun_ms = -1
         while True:
             seen = yield step
@@ -197,7 +197,7 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
                 break
             if seen.t_ms - begun_ms > _SETTLE_LONGEST_MS:
                 break
-            if seen.t_ms - begun_ms >= _SETTLE_MS and _moves_pa(newest) < _STILL_PA:
+            if seen.t_ms - begun_ms >= _HELD_SETTLE_MS and _moves_pa(newest) < _HOLD_STILL_PA:
                 break
         off_pa = target_pa - seen.vacuum_pa
         is_high = _is_high(seen)
@@ -220,7 +220,7 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
         return
     begun_ms = seen.t_ms
     shown: list[Seen] = []
-    while seen.t_ms - begun_ms < _STEADY_MS:
+    while seen.t_ms - begun_ms < _HELD_STEADY_MS:
         seen = yield step
         shown.append(seen)
     state.first_pa = seen.vacuum_pa
@@ -241,9 +241,9 @@ def _holding(state: _Hold, technician: Technician, target_pa: float) -> Deed:
 def _moves_pa(newest: Sequence[float]) -> float:
     """How far the mean of the last looks is from that of those before."""
     values = list(newest)
-    if len(values) < 2 * _LOOKS:
+    if len(values) < 2 * _STILL_LOOKS:
         return float("inf")
-    return abs(fmean(values[_LOOKS:]) - fmean(values[:_LOOKS]))
+    return abs(fmean(values[_STILL_LOOKS:]) - fmean(values[:_STILL_LOOKS]))
 
 
 def _is_high(seen: Seen) -> bool:
