@@ -6,10 +6,11 @@ import json
 import random
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -18,6 +19,7 @@ from emery.config.command import config_app
 from emery.config.compile import compile_board
 from emery.config.compiled import DeviceConfig, NotAConfig, decompile, encode_config, texts
 from emery.config.document import Document
+from emery.config.edit import board_keys, set_values
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS
 from emery.config.places import Place, Places
@@ -115,6 +117,30 @@ def test_it_does_not_matter_in_which_file_of_a_chain_a_key_stands(
     protocol.write_text(protocol_toml(config), encoding="utf-8")
     again = decompile(compile_board(board, protocol))
     assert encode_config(again) == encode_config(config)
+
+
+@settings(max_examples=15)  # each sets every key of a board
+@given(pair=st.sampled_from(wiring.CHIPS).flatmap(
+    lambda chip: st.tuples(device_configs(chip), device_configs(chip))
+))  # fmt: skip
+def test_an_edit_makes_one_board_of_another_and_keeps_its_comments(
+    pair: tuple[DeviceConfig, DeviceConfig], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    before, after = pair
+    folder = tmp_path_factory.mktemp("edit")
+    board, protocol = folder / "b.toml", folder / "p.toml"
+    written = board_toml(before)
+    board.write_text(written, encoding="utf-8")
+    protocol.write_text(protocol_toml(after), encoding="utf-8")
+    wanted = {f"pins.{role}": "none" for role, *_ in wiring.ROLES} | texts(after)
+    set_values(board, {key: value for key, value in wanted.items() if key in board_keys()})
+    again = decompile(compile_board(board, protocol))
+    assert again.plant == before.plant | after.plant
+    assert encode_config(replace(again, plant=after.plant)) == encode_config(after)
+    kept = board.read_text(encoding="utf-8").split("\n")
+    for line in written.split("\n"):
+        if line.startswith(("#", "[")):
+            assert line in kept
 
 
 def plain_toml(tables: Mapping[str, Mapping[str, object]]) -> str:

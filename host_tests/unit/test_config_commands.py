@@ -77,6 +77,16 @@ def test_check_tells_of_every_file_and_fails_if_one_is_wrong(folder: Path) -> No
     assert "bad.toml:1:2  board.name: is missing" in result.stderr
 
 
+def test_check_holds_a_board_and_a_protocol_against_each_other(folder: Path) -> None:
+    Path("low.toml").write_text(MINE + '[protection]\nhard_limit = "33 kPa"\n')
+    good("check", "low.toml", "neck")
+    result = run("check", "low.toml", "face.toml")
+    assert result.exit_code == 2
+    assert 'Protocol "face"' in result.stdout
+    assert result.stderr.startswith("face.toml with low.toml:\nface.toml:")
+    assert "reaches protection.hard_limit (33 kPa)" in re.sub(r"\s+", " ", result.stderr)
+
+
 def test_what_comes_with_emery_goes_by_its_name(folder: Path) -> None:
     assert 'Board "Pico W"' in good("check", "pico_w")
     assert 'Protocol "neck"' in good("check", "neck")
@@ -160,7 +170,9 @@ def test_diff_of_two_boards_and_of_the_same(folder: Path) -> None:
 
 def test_diff_tells_a_pin_that_only_one_has() -> None:
     said = good("diff", CONFIGS / "bench_rig.toml", CONFIGS / "pico_reference.toml")
-    assert re.search(r"^pins.vacuum_b +- +GP28$", said, re.M)
+    assert re.search(r"^pins.vacuum_b +none +GP28$", said, re.M)
+    said = good("show", "bench_rig")
+    assert re.search(r"^  vacuum_b +none +bench_rig.toml:\d+\n? +over pico_refer", said, re.M)
 
 
 def test_diff_of_protocols_goes_by_the_names_of_zones(folder: Path) -> None:

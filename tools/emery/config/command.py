@@ -1,5 +1,6 @@
 """`emery config`: everything around the files that a technician edits."""
 
+import itertools
 import json
 import textwrap
 from collections.abc import Iterator
@@ -33,21 +34,35 @@ def check(
         )
     ],
 ) -> None:
-    """Check files as the firmware's loader would, and say what is wrong where."""
+    """Check files as the firmware's loader would, and say what is wrong where.
+
+    A board and a protocol named together are also checked against each other.
+    """
     from emery.config.check import check as check_file
     from emery.config.document import ConfigError
+    from emery.config.kind import BOARD, PROTOCOL
+    from emery.config.load import load_device
     from emery.config.named import config_file
 
+    named = [config_file(file) for file in files]
+    kinds: dict[str, list[Path]] = {BOARD: [], PROTOCOL: []}
     refused = False
-    for number, file in enumerate(files):
+    for number, file in enumerate(named):
         try:
-            report = check_file(config_file(file))
+            report = check_file(file)
         except ConfigError as error:
             terminal.complain(error.render())
             refused = True
             continue
+        kinds[report.kind].append(file)
         gap = "\n" if number else ""
         terminal.write(gap + "".join(f"{line}\n" for line in report.lines))
+    for board, protocol in itertools.product(kinds[BOARD], kinds[PROTOCOL]):
+        try:
+            load_device(board, protocol, pins_required=False)
+        except ConfigError as error:
+            terminal.complain(f"{protocol.name} with {board.name}:\n{error.render()}")
+            refused = True
     if refused:
         raise typer.Exit(ExitCode.BAD_INPUT)
 

@@ -44,7 +44,7 @@ def page() -> str:
     """The page in Markdown."""
     lines = [_OPENING]
     lines += _table(
-        "`[pins]` of a board",
+        '`[pins]` of a board; `"none"` takes a pin away',
         ("key", "needed", "kind of pin", "what it serves"),
         (
             (f"`{role}`", "yes" if needed else "", _KINDS[asks], purpose)

@@ -19,7 +19,7 @@ from emery.config.compiled import DeviceConfig, NotAConfig, decompile, texts, zo
 from emery.config.document import Document, file_bytes
 from emery.config.kind import BOARD, PROTOCOL, kind_of
 from emery.config.load import finished_board, finished_protocol
-from emery.config.pins import FACT_ROWS
+from emery.config.pins import FACT_ROWS, NO_PIN_TEXT
 from emery.config.plant import PLANT_ROWS
 from emery.config.problem import ConfigError, Problem
 from emery.config.protocol import Protocol
@@ -27,6 +27,7 @@ from emery.config.rows import SETTING_ROWS
 from emery.config.table import Table
 from firmware.certificate import figures
 from hal.wiring import MAGIC as COMPILED_MAGIC
+from hal.wiring import NO_PIN, ROLES
 
 # Where a value comes from that no file states.
 DEFAULT = "default"
@@ -92,9 +93,11 @@ def of_board(board: Board) -> Source:
     """The values of a checked board file."""
     document = board.document
     held = DeviceConfig(board.name, board.chip, board.wiring, board.settings, board.plant, b"")
-    found = texts(held)
-    if not board.has_pins:
-        found = {key: text for key, text in found.items() if not key.startswith("pins.")}
+    found: dict[str, str] = {}
+    for key, text in texts(held).items():
+        if key.startswith("wiring.") and not any(at.startswith("wiring.") for at in found):
+            found |= _taken_away(board)
+        found[key] = text
     return Source(
         BOARD,
         f'Board "{board.name}" ({board.chip})',
@@ -164,6 +167,16 @@ def defaults() -> dict[str, str]:
 def nominal_plant() -> dict[str, str]:
     """What the simulator takes for a plant value that is not stated."""
     return {f"plant.{row.key}": quantity.text(row.default, row.unit) for row in PLANT_ROWS}
+
+
+def _taken_away(board: Board) -> dict[str, str]:
+    """Roles whose pin a file takes away from one that it extends."""
+    pins = board.document.table("pins")
+    return {
+        f"pins.{role}": NO_PIN_TEXT
+        for role, *_ in ROLES
+        if pins.has(role) and getattr(board.wiring, role) == NO_PIN
+    }
 
 
 def _values(
