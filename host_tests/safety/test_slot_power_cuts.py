@@ -180,6 +180,14 @@ def run(keeper):
 '''
 
 
+def _usual(is_good: bool) -> dict[str, bytes]:
+    content = {"firmware/main.py": _MAIN.replace("{good}", str(is_good)).encode()}
+    for place in ("firmware/slots.py", "firmware/boot_record.py", "hal/contract.py",
+                  "hal/flash_storage.py"):  # fmt: skip
+        content[place] = (slot.ROOT / place).read_bytes()
+    return content
+
+
 @dataclass
 class Told:
     """What one start printed."""
@@ -195,9 +203,18 @@ class Told:
 
 
 class FlashedDevice:
-    """A device in a flash image of its own."""
+    """A device in a flash image of its own. `good` tells of each slot whether its
+    firmware works; `contents` are files of the slot in the place of the usual ones."""
 
-    def __init__(self, folder: Path, good: dict[str, bool], trial: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        good: dict[str, bool],
+        trial: bool,
+        contents: dict[str, bytes] | None = None,
+        config: bytes = b"000001" * 100,
+        blocks: int = _BLOCKS,
+    ) -> None:
         self.image = folder / "flash.img"
         files: dict[str, bytes] = {
             f"/{name}": (SOURCES / name).read_bytes() for name in ("boot.py", "main.py")
@@ -206,10 +223,7 @@ class FlashedDevice:
         state = {"active": active, "trial": int(trial), "tries": 0}
         files["/slot.json"] = json.dumps(state).encode()
         for name, is_good in good.items():
-            content = {"firmware/main.py": _MAIN.replace("{good}", str(is_good)).encode()}
-            for place in ("firmware/slots.py", "firmware/boot_record.py", "hal/contract.py",
-                          "hal/flash_storage.py"):  # fmt: skip
-                content[place] = (slot.ROOT / place).read_bytes()
+            content = contents or _usual(is_good)
             manifest = {
                 "schema": 1, "version": "1", "chip": "rp2040", "mpy": None,
                 "files": [
@@ -219,9 +233,9 @@ class FlashedDevice:
             }  # fmt: skip
             files.update({f"/{name}/{place}": text for place, text in content.items()})
             files[f"/{name}/manifest.json"] = json.dumps(manifest).encode()
-            files[f"/{name}/config.bin"] = b"000001" * 100
+            files[f"/{name}/config.bin"] = config
         system = LittleFS(
-            block_size=4096, block_count=_BLOCKS, prog_size=256, read_size=32, lookahead_size=32
+            block_size=4096, block_count=blocks, prog_size=256, read_size=32, lookahead_size=32
         )
         for path, text in files.items():
             system.makedirs(path.rsplit("/", 1)[0] or "/", exist_ok=True)
