@@ -153,6 +153,20 @@ def test_push_of_what_is_there_writes_nothing(
     assert [entry.what for entry in book.entries(device_id)] == ["seen"]
 
 
+def test_push_of_a_file_that_extends_another(
+    device: LinkedDevice, device_id: str, tmp_path: Path
+) -> None:
+    board_file(tmp_path)
+    mine = tmp_path / "mine.toml"
+    mine.write_text(
+        'extends = "bench.toml"\n[protection]\nhard_limit = "44.5 kPa"\n', encoding="utf-8"
+    )
+    code, out, err = run("push", str(mine))
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == "    protection.hard_limit  45 kPa -> 44.5 kPa"
+    assert decompile(device.blob).settings.hard_limit_pa == 44_500
+
+
 def test_push_with_a_protocol_changes_the_zones(
     device: LinkedDevice, device_id: str, tmp_path: Path
 ) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from emery.config import compile as compiler
 from emery.config.board import Board
 from emery.config.compiled import DeviceConfig, NotAConfig, decompile
-from emery.config.document import Document
 from emery.config.former_blobs import migrated
+from emery.config.kind import BOARD, read_as
 from emery.config.load import finished_board, load_device, said_in_keys
 from emery.config.problem import listed
 from emery.config.rows import SETTING_ROWS
@@ -69,7 +69,8 @@ def read(board: Path, protocol: Path | None) -> Wish:
     """A board file and, if one is named, a protocol. Raises ConfigError."""
     if protocol is not None:
         return Wish(load_device(board, protocol), has_protocol=True)
-    return Wish(finished_board(Document.read(board), pins_required=True), has_protocol=False)
+    document = read_as(BOARD, board)
+    return Wish(finished_board(document, pins_required=True), has_protocol=False)
 
 
 @contextmanager
