@@ -279,6 +279,15 @@ def test_pins_off_the_header_are_named(folder: Path) -> None:
     assert "Not on the header: GPIO37 vacuum_b." in good("pins", "b.toml")
 
 
+def test_a_file_of_the_other_kind_is_told_once(folder: Path) -> None:
+    said = "face.toml  is a protocol file. Expected: a board file. Name a board file.\n"
+    assert refused("pins", "face.toml") == said
+    assert refused("compile", "face.toml") == said
+    assert refused("compile", "mine.toml", "--protocol", "mine.toml") == (
+        "mine.toml  is a board file. Expected: a protocol file. Name a protocol file.\n"
+    )
+
+
 # schema, docs, compile, migrate ----------------------------------------------
 
 
