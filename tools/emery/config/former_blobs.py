@@ -22,7 +22,7 @@ from hal.wiring import MAGIC as WIRING_MAGIC
 from hal.wiring import WIRING_VERSION, Wiring, WiringError
 
 _SETTINGS_HEAD = "<4sHH"
-_SUM_BYTES = 4
+_CRC32_BYTES = 4
 
 
 class NotAConfig(ValueError):
@@ -63,7 +63,7 @@ class FormerWiring:
     @property
     def length(self) -> int:
         """Bytes with the checksum."""
-        return struct.calcsize(self.form) + _SUM_BYTES
+        return struct.calcsize(self.form) + _CRC32_BYTES
 
 
 FORMER_SETTINGS = {
@@ -138,7 +138,7 @@ def _wiring(blob: bytes, notes: list[str]) -> tuple[bytes, bytes]:
     if len(blob) < form.length:
         raise NotAConfig("its wiring ends in the midst; read it from the device again")
     own, rest = blob[: form.length], blob[form.length :]
-    if crc32(own[:-_SUM_BYTES]) != struct.unpack("<I", own[-_SUM_BYTES:])[0]:
+    if crc32(own[:-_CRC32_BYTES]) != struct.unpack("<I", own[-_CRC32_BYTES:])[0]:
         raise NotAConfig("its wiring was damaged; read it from the device again")
     _, _, chip, name, *numbers = struct.unpack_from(form.form, own)
     if chip >= len(form.chips):
@@ -169,10 +169,10 @@ def _settings(blob: bytes, notes: list[str]) -> tuple[bytes, bytes, bool]:
     count_at = head_bytes + 4 * len(form.rows) + NAME_BYTES
     zone_bytes = NAME_BYTES + 4 * len(form.zone_fields)
     zones = blob[count_at] if count_at < len(blob) else 0
-    end = count_at + 1 + zones * zone_bytes + _SUM_BYTES
+    end = count_at + 1 + zones * zone_bytes + _CRC32_BYTES
     if zones > ZONES or len(blob) < end:
         raise NotAConfig("its settings end in the midst; read it from the device again")
-    if crc32(blob[: end - _SUM_BYTES]) != struct.unpack_from("<I", blob, end - _SUM_BYTES)[0]:
+    if crc32(blob[: end - _CRC32_BYTES]) != struct.unpack_from("<I", blob, end - _CRC32_BYTES)[0]:
         raise NotAConfig("its settings were damaged; read it from the device again")
     values = dict(
         zip(form.rows, struct.unpack_from(f"<{count}i", blob, head_bytes), strict=True)
