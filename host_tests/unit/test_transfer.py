@@ -528,6 +528,9 @@ def test_history_of_a_changed_ledger_names_the_line(
     assert code == 1
     assert "hugo" in out
     assert "line 3 (entry 3) was changed after it was written" in err
+    code, out, err = run("undo", "3", "--yes")
+    assert code == 0  # the config in it has checks of its own
+    assert "the ledger is not as it was written: line 3" in err
 
 
 def test_history_without_a_device_needs_one_ledger(

@@ -203,20 +203,21 @@ def _only(known: list[str]) -> str:
 def _tell_problems(ledger: "Ledger", torn: list[str]) -> None:
     """What is wrong with the ledger itself; exit code 1 if a line does not follow."""
     from emery.ledger.place import ledger_file
+    from emery.transfer.told import note
 
     path = ledger_file(ledger.device_id)
     if ledger.torn:
-        terminal.complain(
-            f"note: behind the last entry are {len(ledger.torn)} bytes of one that was cut off. "
-            "The next entry sets them aside."
+        note(
+            f"behind the last entry are {len(ledger.torn)} bytes of one that was cut off; the "
+            "next entry sets them aside"
         )
     for name in torn:
-        terminal.complain(f"note: what a cut of power left of an entry is in {path.parent / name}")
+        note(f"what a cut of power left of an entry is in {path.parent / name}")
     for problem in ledger.problems:
         terminal.complain(f"error: {path}: {problem}")
     if ledger.problems:
         terminal.complain(
-            "Somebody or something changed the file. A backup of it tells what was there; the "
-            "device itself keeps its last 16 entries."
+            "Somebody or something changed the file. A backup of it tells what was there;\n"
+            "what the device itself remembers: emery config history --on-device"
         )
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)

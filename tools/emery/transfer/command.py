@@ -135,7 +135,10 @@ def undo(
 
     with told():
         with wish.reached(port, note) as (_, hello, now):
-            entry = wish.entry_to_undo(book.entries(hello.device_id), number)
+            ledger = book.read(hello.device_id)
+            for problem in ledger.problems:
+                note(f"the ledger is not as it was written: {problem}")
+            entry = wish.entry_to_undo(ledger.entries, number)
             blob = wish.todays(entry.before)
             changes = keys.changes(now, blob)
             terminal.write(
