@@ -120,6 +120,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     before = _weigh(technician, "What does the crystal cup weigh?")
     for percent, seconds in RUNS:
         technician.please(f"Put the cup back: {seconds} s at {percent} %.", "")
+        technician.meanwhile(f"crystals flow for {seconds} s")
         open_s = _run(bench, percent, seconds)
         after = _weigh(technician, "What does the crystal cup weigh now?")
         points.append(_weighed(percent, open_s, before, after))

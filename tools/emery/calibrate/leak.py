@@ -163,14 +163,18 @@ def check(
         "Put the tip in the air, everything open.",
         "tip air; open nozzle; open hose; unplug vent",
     )
+    technician.meanwhile("zero of the sensors")
     losing = Losing.of(bench, settings, volume_m3)
     technician.please(
         "Put the tip on its parking cap and clamp the crystal hose.", "tip cap; clamp nozzle"
     )
+    watching = "making a vacuum and watching it go"
+    technician.meanwhile(watching)
     phases = {"all": losing.phase()}
     whole = phases["all"]
     if whole.hole_mm <= LIMIT_MM and not whole.is_gross:
         technician.please("Open the crystal hose.", "open nozzle")
+        technician.meanwhile(watching)
         found_mm, note = _nozzle(
             losing.phase(percent=_NOZZLE_PERCENT, cd=_NOZZLE_HOLE_CD), whole, nozzle_m * 1_000
         )
@@ -178,10 +182,12 @@ def check(
         return Checked(phases, (), True, found_mm, note, volume_m3)
     technician.tell(f"It leaks like a hole of {_size(whole)}. Now where.")
     technician.please("Clamp the suction hose at the handpiece.", "clamp hose")
+    technician.meanwhile(watching)
     phases["manifold"] = losing.phase()
     technician.please(
         "Close the vent valve's port with a finger, and keep it there.", "plug vent"
     )
+    technician.meanwhile(watching)
     phases["plugged"] = losing.phase(finger=technician)
     technician.please(
         "Open both hoses, and put the tip in the air.", "open hose; open nozzle; tip air"

@@ -79,6 +79,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     technician.please(
         "Put the tip on its parking cap and clamp the crystal hose.", "tip cap; clamp nozzle"
     )
+    technician.meanwhile("is the line tight?")
     lost = Losing.of(bench, settings).phase()
     if lost.is_gross:
         raise Implausible(
@@ -92,9 +93,11 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
             "the pump would seem to start later",
             "Make it tight first: emery calibrate leak",
         )
+    technician.meanwhile("raising the drive from nothing")
     turned = _turned(bench)
     runs = []
     for above in _ABOVE:
+        technician.meanwhile(f"a run at {turned + above} %")
         recording = bench.run([closed_vent(_VENT_MS), pump(turned + above, _RUN_MS)])
         runs.append((turned + above, _risen(recording, settings)))
     fitted = fit(runs)

@@ -70,6 +70,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     )
     before = settings
     settings = copied(settings)
+    technician.meanwhile("zero of the sensors")
     zero, noise_pa = vented(bench, settings)
     judge_noise(noise_pa)
     trim_dividers(zero, settings, technician)
@@ -98,6 +99,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     for target_pa in TARGETS_PA:
         if len(points) > 1:
             percent = round(percent + (target_pa - held_pa) * _PERCENT_PER_PA_NEXT)
+        technician.meanwhile(f"going to about {kpa(target_pa)}; the pump turns")
         point, percent = _at(bench, before, settings, zero, technician, target_pa, percent)
         if point is None or _mean_pa(point, settings) < held_pa + _POINTS_APART_PA:
             break

@@ -54,6 +54,11 @@ class Technician(ABC):
         """Say something that asks for nothing."""
         complain(textwrap.fill(words, 80))
 
+    def meanwhile(self, words: str) -> None:
+        """Say what takes some seconds, if anybody watches."""
+        if sys.stderr.isatty():
+            complain(f"  {words} ...")
+
     @abstractmethod
     def begin(self, words: str, deed: str) -> None:
         """Ask; the answer comes by `poll`."""
