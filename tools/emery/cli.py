@@ -141,7 +141,7 @@ def simulate(
         str | None,
         typer.Option(
             help="Set another run beside this one: an earlier report (.html), a scenario, or a "
-            "board or protocol file that takes the place of this run's.",
+            "board or protocol that takes the place of this run's.",
             show_default=False,
         ),
     ] = None,
@@ -152,15 +152,11 @@ def simulate(
     lane: Annotated[Lane, typer.Option(help="What runs the firmware.")] = Lane.CPYTHON,
     board: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Board file in place of the scenario's."
-        ),
+        typer.Option(help="Board in place of the scenario's: a shipped one, or a file."),
     ] = None,
     protocol: Annotated[
         Path | None,
-        typer.Option(
-            exists=True, dir_okay=False, help="Protocol file in place of the scenario's."
-        ),
+        typer.Option(help="Protocol in place of the scenario's: a shipped one, or a file."),
     ] = None,
 ) -> None:
     """Run the control firmware through a treatment on a modelled device."""
@@ -169,6 +165,8 @@ def simulate(
         return
     from emery.simulator import batch
 
+    board = _named("--board", board)
+    protocol = _named("--protocol", protocol)
     scenarios = _chosen_scenarios(scenario, every)
     if jobs is not None and not every:
         terminal.refuse("-j runs scenarios side by side; give --all too")
@@ -338,6 +336,24 @@ def _list_scenarios(as_json: bool) -> None:
         terminal.write(json.dumps({"schema": SCHEMA, "scenarios": names}) + "\n")
     else:
         terminal.write("".join(f"{name}\n" for name in names))
+
+
+def _named(option: str, path: Path | None) -> Path | None:
+    """The board or protocol that is meant, shipped or a file. Ends the command if there
+    is none."""
+    if path is None:
+        return None
+    from emery.config.named import config_file
+
+    file = config_file(path)
+    if file.is_dir():
+        terminal.refuse(f"{option}: {path} is a directory; name a file in it")
+    if not file.exists():
+        terminal.refuse(
+            f"{option}: {path} does not exist; name a file, or one that comes with Emery, such "
+            "as pico_w or face"
+        )
+    return file
 
 
 def _chosen_scenarios(scenario: str | None, every: bool) -> list[str]:

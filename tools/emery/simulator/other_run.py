@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emery.config import extends
+from emery.config.named import config_file
 from emery.simulator import run as running
 from emery.simulator.comparison import CompareError
 from emery.simulator.report import RunRecord, run_record
@@ -30,7 +31,7 @@ def other_run(request: "Request", progress: Callable[[float], None] | None = Non
     Raises CompareError, or whatever `simulate` raises.
     """
     what = request.compare or ""
-    path = Path(what)
+    path = config_file(Path(what))
     if path.suffix in _REPORTS:
         return read_report(path)
     scenario, board, protocol = request.scenario, request.board, request.protocol

@@ -41,8 +41,8 @@ def virtual_board(
         Path | None,
         typer.Option(
             dir_okay=False,
-            help="Board file whose pins the modelled device is wired to. Default: the "
-            "reference board of the chip.",
+            help="Shipped board or file whose pins the modelled device is wired to. Default: "
+            "the board of the chip.",
             show_default=False,
         ),
     ] = None,
@@ -163,6 +163,7 @@ def _world(
 ) -> "tuple[str, World]":
     """The chip, and the world around it."""
     from emery.config.load import load_device
+    from emery.config.named import config_file
     from emery.config.problem import ConfigError
     from emery.hardware.boards import FILES
     from emery.simulator import run
@@ -179,7 +180,7 @@ def _world(
             protocol = plan.protocol
             if config is None and board is None:
                 reference = plan.board
-        device = load_device(config or reference, protocol)
+        device = load_device(config_file(config or reference), protocol)
         if job is None:
             world = World(device.wiring, settings=device.settings, plant=device.plant)
         else:
