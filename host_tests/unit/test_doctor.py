@@ -26,10 +26,13 @@ from emery.doctor import board, computer
 from emery.doctor.finding import Finding
 from emery.flash.image import Fingerprint
 from emery.flash.look import Looked, SlotState
+from emery.link.client import Client
+from emery.link.device_ledger import digest_of
 from emery.link.said import Hello
 from firmware.boot_record import BootRecord
 from hal.contract import RESET_WATCHDOG
 from hal.flash_storage import FlashStorage
+from host_tests.linked import LinkedDevice, linked_device
 
 
 def ask(*words: str) -> tuple[int, str, str]:
@@ -297,3 +300,38 @@ def test_the_boot_record_is_read_from_its_two_places(tmp_path: Path) -> None:
 
 def test_an_unknown_port_is_described_as_named() -> None:
     assert str(Port("/dev/x", "", "a board", "12")) == "/dev/x: a board, serial number 12"
+
+
+def findings_of(device: LinkedDevice) -> dict[str, tuple[str, str]]:
+    """What is found on a device in this process, and what to do about it."""
+    found = board.BoardFindings("", "")
+    client = Client(device)
+    board._tell_config(client.hello(), client, found)
+    return {one.name: (one.found, one.remedy) for one in found.findings}
+
+
+def test_the_config_and_its_certificate_are_told() -> None:
+    with linked_device() as device:
+        device.run_until("STANDBY")
+        found = findings_of(device)
+        assert found["device"] == (device.board.device_id, "")
+        assert found["config"] == (digest_of(device.blob), "")
+        assert found["certificate"] == ("200 plants, peak 41.5 kPa, settled in 1.23 s", "")
+
+
+def test_without_a_valid_certificate_it_says_why_and_what_to_do() -> None:
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+        Client(device).set("session_ms", 1_200_000)
+        found = findings_of(device)
+        assert "in force from the next restart on" in found["config"][0]
+        assert found["certificate"][0].endswith("settings were changed after it was made")
+        assert "emery config push BOARD" in found["certificate"][1]
+
+
+def test_a_bench_rig_needs_no_certificate() -> None:
+    with linked_device() as device:
+        device.loop._info["purpose"] = 1
+        found = findings_of(device)
+        assert found["purpose"] == ("bench rig: it treats nobody, and stays in SERVICE", "")
+        assert "certificate" not in found

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client
+from emery.link.device_ledger import digest_of
 from emery.link.said import Hello, Status, reason_words, state_name
 from emery.monitor.feed import Feed
 from emery.monitor.orders import Order, orders
@@ -440,3 +441,42 @@ def test_no_device_is_a_device_problem() -> None:
     )  # fmt: skip
     assert done.returncode == 4
     assert "there is no port /dev/no-such-port" in done.stderr
+
+
+# The config and its certificate ----------------------------------------------------
+
+
+def text_of(device: LinkedDevice) -> str:
+    feed = Feed(lambda: Client(device), device.now_s)
+    feed.connect()
+    lines = [text for text, _ in page(view_of(feed, "/dev/ttyACM0"), 80, 24)]
+    assert max(map(len, lines)) <= 80
+    return " ".join(" ".join(lines).split())
+
+
+def test_a_valid_certificate_is_shown_with_its_figures(device: LinkedDevice) -> None:
+    text = text_of(device)
+    assert f"config {digest_of(device.blob)[:8]} certificate: 200 plants" in text
+    assert "200 plants, peak 41.5 kPa, settled in 1.23 s" in text
+
+
+def test_without_one_it_says_why_and_what_to_do() -> None:
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+        Client(device).set("session_ms", 1_200_000)
+        text = text_of(device)
+        assert "none that is valid: settings were changed after it was made" in text
+        assert "emery config push BOARD" in text
+        assert "200 plants" not in text
+
+
+def test_a_bench_rig_is_shown_as_one(device: LinkedDevice) -> None:
+    device.loop._info["purpose"] = 1
+    text = text_of(device)
+    assert "A bench rig by its board file: it treats nobody" in text
+    assert "200 plants" not in text
+
+
+def test_a_firmware_from_before_certificates_is_shown_as_ever(device: LinkedDevice) -> None:
+    device.loop._info["certificate"] = ""
+    assert "ertificate" not in text_of(device)

@@ -18,8 +18,16 @@ from emery.flash import fit, look
 from emery.flash.look import Looked
 from emery.link.client import Client, Silent
 from emery.link.port import SerialPort
-from emery.link.said import Hello, barrier_words, cause_words, fault_name, state_name
+from emery.link.said import (
+    Hello,
+    barrier_words,
+    cause_words,
+    certificate_words,
+    fault_name,
+    state_name,
+)
 from firmware.boot_record import BootRecord
+from firmware.certificate import VALID
 from hal.contract import BARRIERS_FINE
 from hal.flash_storage import FlashStorage
 
@@ -67,6 +75,8 @@ def _over_link(port: str, board: BoardFindings) -> bool:
             return False
         _tell_running(hello, board)
         with suppress(DeviceProblem):
+            _tell_config(hello, client, board)
+        with suppress(DeviceProblem):
             status = client.status()
             if status.shown_fault:
                 code = fault_name(status.shown_fault)
@@ -100,6 +110,25 @@ def _tell_running(hello: Hello, board: BoardFindings) -> None:
             "barriers", barrier_words(hello.barrier),
             "It does not treat. hal/README.md says how each barrier is wired and proved.",
         )  # fmt: skip
+
+
+def _tell_config(hello: Hello, client: Client, board: BoardFindings) -> None:
+    """Which config is on flash, and whether the device may treat with it."""
+    if not hello.device_id:
+        return  # a firmware from before certificates
+    board.add("device", hello.device_id)
+    later = "; changed, and in force from the next restart on" if hello.is_changed else ""
+    board.add("config", f"{hello.config}{later}")
+    if hello.is_bench:
+        board.add("purpose", "bench rig: it treats nobody, and stays in SERVICE")
+        return
+    payload = client.whole_blob("certificate")
+    board.add(
+        "certificate",
+        certificate_words(hello.certificate, payload),
+        "" if hello.certificate == VALID else "Without one it stays in SERVICE. Put the config "
+        "on again, which certifies it: emery config push BOARD; why not: emery certify BOARD.",
+    )
 
 
 def _abi(mpy: str) -> str:

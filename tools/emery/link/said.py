@@ -7,7 +7,7 @@ tables. A field that is missing (an older firmware) reads as 0 or "".
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from firmware import faults, treatment
+from firmware import certificate, faults, treatment
 from hal import contract
 
 # Names of RESET_ and BARRIER_ numbers, for a person.
@@ -36,6 +36,23 @@ _SENSORS = {
     contract.MOTION_MISSING: "the motion sensor does not answer",
     contract.MOTION_BAD: "the motion sensor answers nonsense",
 }
+# Why a certificate is none for the device that has it.
+_NO_CERTIFICATE = {
+    certificate.MISSING: "there is none",
+    certificate.OTHER_VERSION: "it is of a form that its firmware does not read",
+    certificate.OTHER_SETTINGS: "settings were changed after it was made",
+    certificate.OTHER_CORE: "it was made for another version of the firmware",
+}
+
+
+def certificate_words(standing: str, payload: bytes) -> str:
+    """What the device holds of its certificate, and what that says."""
+    if standing != certificate.VALID:
+        return "none that is valid: " + _NO_CERTIFICATE.get(standing, standing or "unknown")
+    plants, peak_pa, settle_ms = certificate.figures(payload)
+    return (
+        f"{plants} plants, peak {peak_pa / 1000:.1f} kPa, settled in {settle_ms / 1000:.2f} s"
+    )
 
 
 def cause_words(number: int) -> str:

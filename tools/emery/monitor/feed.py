@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client
-from emery.link.said import Hello, Status
+from emery.link.said import Hello, Status, certificate_words
 from firmware import settings
 from firmware.config_file import settings_of
 
@@ -37,6 +37,7 @@ class Feed:
         self.hello: Hello | None = None
         self.settings: settings.Settings | None = None
         self.settings_note = ""
+        self.certificate = ""
         self.status: Status | None = None
         self.trouble = ""
         self.rate = 0.0  # lines of telemetry in a second
@@ -121,6 +122,10 @@ class Feed:
         self._rate_told = client.told
 
     def _learn_settings(self, client: Client, hello: Hello) -> None:
+        self.certificate = ""
+        if hello.certificate:
+            payload = client.whole_blob("certificate")
+            self.certificate = certificate_words(hello.certificate, payload)
         blob = client.whole_blob("config")
         try:
             self.settings = settings.decode(settings_of(blob))

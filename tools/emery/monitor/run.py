@@ -123,8 +123,9 @@ def view_of(feed: Feed, port: str) -> View:
         offered = orders(status, len(status.opened))
     return View(
         port=port, hello=feed.hello, status=status, settings=feed.settings,
-        settings_note=feed.settings_note, trouble=feed.trouble, rate=feed.rate,
-        lost=feed.lost, connections=feed.connections, console=feed.console, orders=offered,
+        settings_note=feed.settings_note, certificate=feed.certificate, trouble=feed.trouble,
+        rate=feed.rate, lost=feed.lost, connections=feed.connections, console=feed.console,
+        orders=offered,
     )  # fmt: skip
 
 

@@ -19,11 +19,13 @@ from emery.link.said import (
 )
 from emery.monitor.orders import CHECKLIST_ITEMS, Order
 from firmware import faults
+from firmware.certificate import VALID
 from firmware.settings import Settings, soft_margin_pa
 from firmware.treatment import CHECKLIST, SERVICE
 from hal.contract import BARRIERS_FINE, VENT_CLOSED
 
 NARROWEST = 60
+_DIGEST_SHOWN = 8
 _BAR_PA = 50_000  # full scale: the comparator of the reference hardware trips there
 _PLAIN, BOLD, REVERSE, DIM = "", "bold", "reverse", "dim"
 
@@ -39,6 +41,7 @@ class View:
     status: Status | None = None
     settings: Settings | None = None
     settings_note: str = ""
+    certificate: str = ""  # what it says, or why there is none that is valid
     trouble: str = ""
     rate: float = 0.0
     lost: int = 0
@@ -156,6 +159,7 @@ def _body(view: View, status: Status, width: int) -> list[Line]:
     lines += _vacuum(view, status, width)
     lines += _drives(status)
     lines += _session(view, status)
+    lines += _config(view)
     lines.append(("", _PLAIN))
     lines += _zones(view, status, width)
     lines += _troubles(status, width)
@@ -201,6 +205,11 @@ def _notes(view: View, status: Status, width: int) -> list[str]:
         if hello.unmarked > 1:
             notes.append(f"{hello.unmarked} starts in a row went badly; the last was by "
                          f"{cause_words(hello.cause)}.")
+        if hello.is_bench:
+            notes.append("A bench rig by its board file: it treats nobody, and stays in SERVICE.")
+        elif view.certificate and hello.certificate != VALID:
+            notes.append(f"Certificate: {view.certificate}. It stays in SERVICE until a config "
+                         "with a valid one is put on: emery config push BOARD.")
     if view.settings_note:
         notes.append(view.settings_note)
     return [line for note in notes for line in wrap(note, width - 2)]
@@ -261,6 +270,17 @@ def _session(view: View, status: Status) -> list[Line]:
             _PLAIN,
         )
     ]
+
+
+def _config(view: View) -> list[Line]:
+    """Which config, and what its certificate says; a note tells of one that is not valid."""
+    hello = view.hello
+    if hello is None or not hello.config:
+        return []
+    text = f" config {hello.config[:_DIGEST_SHOWN]}"
+    if hello.certificate == VALID and not hello.is_bench:
+        text += f"   certificate: {view.certificate}"
+    return [(text, _PLAIN)]
 
 
 def _zones(view: View, status: Status, width: int) -> list[Line]:
