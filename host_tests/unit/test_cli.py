@@ -266,6 +266,20 @@ def test_a_scenario_file_is_run_by_its_path(
     assert simulation.calls[0]["scenario"] == "mine.toml"
 
 
+def test_shipped_boards_and_protocols_go_by_their_names(
+    emery: Emery, simulation: FakeSimulation
+) -> None:
+    assert emery("simulate", "--board", "pico_w", "--protocol", "neck")[0] == ExitCode.PASS
+    (call,) = simulation.calls
+    assert call["board"].name == "pico_w.toml"
+    assert call["board"].is_file()
+    assert call["protocol"].name == "neck.toml"
+    code, _, err = emery("simulate", "--board", "pico_v")
+    assert code == ExitCode.BAD_INPUT
+    assert "pico_v does not exist" in err
+    assert "such as pico_w" in err.replace("\n", " ")
+
+
 def test_problems_of_a_scenario_are_shown_as_they_are(
     emery: Emery, simulation: FakeSimulation
 ) -> None:
