@@ -365,6 +365,7 @@ def test_config_check_prints_its_lines(
     @dataclass
     class Checked:
         lines: tuple[str, ...]
+        kind: str = "board"
 
     problem = Problem("board.toml", 0, 0, "", "is empty", "a TOML file", "Start from another.")
 
