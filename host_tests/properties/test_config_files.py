@@ -245,7 +245,7 @@ def test_the_places_have_the_shape_of_the_values(content: str) -> None:
 def mutated(source: random.Random, edits: int, original: bytes) -> bytes:
     content = bytearray(original)
     for _ in range(edits):
-        start = source.randrange(len(content))
+        start = source.randrange(len(content) + 1)
         stop = start + source.choice((0, 1, 1, 2, 20, 200))
         piece = source.choice(
             (b"", b'"', b"[", b"]", b"=", b"\n", b".", b" ", b"9", b"-", b"\x00", b"\xff", b"{",
