@@ -80,6 +80,7 @@ class Rig(Emery):
         self._proof = Proof(settings)
         self._pump = 0
         self.valve_permille = 0
+        self.heeds_blocks = True  # no crystals while they would not come through
 
     def prove(self, plant: Plant) -> int:
         """Run the proof with the tip on its cap: a fault, or NONE."""
@@ -122,7 +123,7 @@ class Rig(Emery):
         drive = self.drive(set_pa, plant.skin_pa)
         on_skin = self.contact.on_skin
         self._watch(flow, set_pa)
-        if self.handpiece.blocked_ms:
+        if self.heeds_blocks and self.handpiece.blocked_ms:
             flow_mg_min = 0
         self.feed.step(flow_mg_min, set_pa, self.sensing.vacuum_pa, on_skin)
         self._pump = drive
@@ -292,11 +293,15 @@ def run_lift(
     flow: int,
     seed: int,
     settings: Settings | None = None,
+    *,
+    heeds_blocks: bool = True,
 ) -> tuple[int, float]:
     """Ms from the true lift until the command shuts the crystals, and the
     crystals in mg that still come out at the open tip; with the default settings
-    unless others are given."""
+    unless others are given. Without `heeds_blocks` the crystals flow even if the
+    firmware takes the nozzle for clogged."""
     rig = Rig(settings or settings_for("rp2040"), seed)
+    rig.heeds_blocks = heeds_blocks
     plant = Plant(parameters, Noise(seed + 1), _TICK_S)
     set_pa = limits.LEVEL_VACUUM_PA[level - 1]
     plant.tip = TIP_ON_SKIN
