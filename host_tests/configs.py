@@ -42,6 +42,15 @@ def with_certificate(config: bytes, core_mark: str = CORE_MARK) -> bytes:
     return config_file.with_section(config, config_file.CERTIFICATE, payload(config, core_mark))
 
 
+def standing(config: bytes) -> str:
+    """What a device with this control core says of the certificate."""
+    told: str = certificate.standing(
+        config_file.section(config, config_file.CERTIFICATE),
+        decode(config_file.settings_of(config)), wiring.decode(config).chip, CORE_MARK,
+    )  # fmt: skip
+    return told
+
+
 def certify_without_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every certificate is known, but for a session of FAILING_SESSION_MS, which fails."""
 
@@ -54,5 +63,5 @@ def certify_without_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
 
     failed = SimpleNamespace(passed=False, payload=b"", reasons=REASONS)
     monkeypatch.setattr(known, "find", find)
-    monkeypatch.setattr(marks, "scatter_mark", lambda plant: _SCATTER)
+    monkeypatch.setattr(marks, "scatter_mark", lambda *around: _SCATTER)
     monkeypatch.setattr(make, "certify", lambda settings, chip, plant, show: failed)

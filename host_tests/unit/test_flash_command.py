@@ -7,14 +7,19 @@ from typer.testing import CliRunner
 
 from emery import slot
 from emery.cli import app
+from emery.config.compile import compile_board
 from emery.config.edit import set_values
 from emery.device import ports
 from emery.device.ports import Port
 from emery.flash import kept, session
 from emery.flash.session import Outcome, Wish
-from emery.transfer.certified import standing
-from firmware import certificate
-from host_tests.configs import REASONS, blob, certify_without_simulation
+from host_tests.configs import (
+    REASONS,
+    blob,
+    certify_without_simulation,
+    standing,
+    with_certificate,
+)
 
 PICO = slot.ROOT / "board_configs" / "pico_reference.toml"
 
@@ -29,6 +34,7 @@ def flashed(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
         return Outcome(port="x")
 
     certify_without_simulation(monkeypatch)
+    monkeypatch.setattr(kept, "of_link", lambda port: b"")
     monkeypatch.setattr(ports, "chosen", lambda port: Port("x", "", "a board"))
     monkeypatch.setattr(session.Session, "flash", flash)
     return wishes
@@ -54,8 +60,22 @@ def test_a_board_file_is_certified_first(flashed: list[Wish], tmp_path: Path) ->
     assert (code, err) == (0, "")
     assert "certificate: 200 plants, worst peak 41.5 kPa" in out
     (wish,) = flashed
-    assert standing(wish.config) == certificate.VALID
+    assert standing(wish.config) == "ok"
     assert (wish.who, wish.why) == ("anna", "tighter")
+
+
+def test_the_certificate_on_the_device_serves(
+    flashed: list[Wish], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made on another computer; what is unchanged is not written anew for that."""
+    file = mine(tmp_path, treatment__session="13 min")
+    config = compile_board(file, PICO.parent / "protocols" / "face.toml")
+    held = with_certificate(config)
+    monkeypatch.setattr(kept, "of_link", lambda port: held)
+    assert run(str(file))[0] == 0
+    assert flashed[0].config == held
+    # But not for other settings.
+    assert run(str(mine(tmp_path, treatment__session="13 min", feed__band="4.5 kPa")))[0] == 1
 
 
 def test_what_fails_its_certificate_is_not_flashed(flashed: list[Wish], tmp_path: Path) -> None:
@@ -70,18 +90,18 @@ def test_a_bench_rig_needs_none(flashed: list[Wish], tmp_path: Path) -> None:
     rig = PICO.parent / "bench_rig.toml"
     assert run(str(mine(tmp_path, rig, treatment__session="13 min")))[0] == 0
     (wish,) = flashed
-    assert standing(wish.config) == certificate.MISSING
+    assert standing(wish.config) == "none"
 
 
 def test_keep_certifies_what_is_on_the_device(
     flashed: list[Wish], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = [blob(hard_limit_pa=44_500)]
-    monkeypatch.setattr(kept, "_of_link", lambda port: held[0])
+    monkeypatch.setattr(kept, "of_link", lambda port: held[0])
     code, out, _ = run("--keep")
     assert code == 0
     assert 'keeps: the config of "bench", protocol bench' in out
-    assert standing(flashed[0].config) == certificate.VALID
+    assert standing(flashed[0].config) == "ok"
     held[0] = blob(session_ms=780_000)
     code, _, err = run("--keep")
     assert code == 1

@@ -7,6 +7,7 @@ that is made now. `--keep` takes the config that is on the device, in today's fo
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -81,7 +82,8 @@ def flash(
         with told():
             wish = _of_files(config, protocol or "face", who, why) if config is not None else None
             with terminal.progress("looking for boards") as show:
-                wish = _certified(wish or _of_device(port, who, why, say), say, show)
+                held = _held(port) if wish is not None else b""
+                wish = _certified(wish or _of_device(port, who, why, say), held, say, show)
                 if base is not None:
                     image = read(base, wish.chip)
                     if not ports.boot_drives():
@@ -129,12 +131,23 @@ def _of_device(port: str | None, who: str, why: str, say: Callable[[str], None])
     return Wish(found.blob, config.chip, config.name, who, why)
 
 
+def _held(port: str | None) -> bytes:
+    """What the device has now, whose certificate may serve; b"" if nothing answers yet."""
+    from emery.device import ports
+    from emery.device.problem import DeviceProblem
+    from emery.flash import kept
+
+    with suppress(DeviceProblem):
+        return kept.of_link(ports.chosen(port).device)
+    return b""
+
+
 def _certified(
-    wish: "Wish", say: Callable[[str], None], show: Callable[[float, str], None]
+    wish: "Wish", held: bytes, say: Callable[[str], None], show: Callable[[float, str], None]
 ) -> "Wish":
     """The wish with a certificate. Raises NotCertified."""
     from emery.transfer.certified import certificate_words, certified
 
-    blob = certified(wish.config, show)
+    blob = certified(wish.config, show, held)
     say(certificate_words(blob))
     return replace(wish, config=blob)

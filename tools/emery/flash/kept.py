@@ -19,7 +19,7 @@ from emery.link.port import SerialPort
 
 def read(port: Port) -> Migrated:
     """The config in today's form, and what was changed for that. Raises DeviceProblem."""
-    blob = _of_link(port.device)
+    blob = of_link(port.device)
     if not blob:
         with tempfile.TemporaryDirectory(prefix="emery-flash-") as folder:
             blob = look.look(Remote(port.device), Path(folder)).config
@@ -37,8 +37,9 @@ def read(port: Port) -> Migrated:
         ) from None
 
 
-def _of_link(port: str) -> bytes:
-    """What a running firmware gives; b"" if none answers."""
+def of_link(port: str) -> bytes:
+    """What a running firmware gives; b"" if none answers. DeviceProblem if the port cannot
+    be opened."""
     client = Client(SerialPort(port))
     try:
         client.who_soon(ANSWER_S)

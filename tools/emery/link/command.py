@@ -116,7 +116,7 @@ def set_value(
                 terminal.refuse(str(error))
             refuse_in_use(hello)
         with terminal.progress("certifying") as show:
-            blob = certified(config_file.with_settings(blob, encode(settings)), show)
+            blob = certified(config_file.with_settings(blob, encode(settings)), show, before)
         bring(blob, port, what="set", who=who, why=why, extra={"key": named(row)})
     terminal.write(f"{named(row)}: {was} before, {now} now\n")
 

@@ -9,24 +9,14 @@ from collections.abc import Callable
 from emery.config.compiled import DeviceConfig, decompile
 from emery.ledger.keys import figures
 from firmware import certificate, config_file
-from firmware.core_mark import CORE_MARK
 from hal import wiring
 
-# The place of the scatter's mark in `firmware.certificate.FORM`.
-_SCATTER_MARK = 3
+# Of `firmware.certificate.FORM`: the version and three marks come first.
+_MARKS_END = 4
 
 
 class NotCertified(Exception):
     """The settings break a requirement on some plant of the scatter: which, and where."""
-
-
-def standing(blob: bytes) -> str:
-    """How the certificate in a config stands with this emery's control core:
-    `firmware.certificate.VALID`, or one of its words for why not."""
-    config = decompile(blob)
-    return certificate.standing(
-        config.certificate, config.settings, wiring.CHIPS.index(config.chip), CORE_MARK
-    )
 
 
 def never_treats(config: DeviceConfig) -> bool:
@@ -34,20 +24,21 @@ def never_treats(config: DeviceConfig) -> bool:
     return config.wiring.purpose == wiring.BENCH
 
 
-def certified(blob: bytes, show: Callable[[float, str], None]) -> bytes:
-    """The config with a valid certificate that was made on today's scatter round its
-    plant: its own, a known one, or a new one. `show` is told the progress of the last.
-    Raises NotCertified, ProcessLost. A bench rig needs none, since it never treats."""
-    from emery.certificate import known, make, marks
+def certified(blob: bytes, show: Callable[[float, str], None], held: bytes = b"") -> bytes:
+    """The config with a certificate for its settings, this control core, and today's
+    scatter round its plant: its own, the one in `held` (what the device has now), a known
+    one, or a new one, of which `show` is told the progress.
+
+    Raises NotCertified, ProcessLost. A bench rig needs none, since it never treats.
+    """
+    from emery.certificate import known, make
 
     config = decompile(blob)
-    if never_treats(config):
+    if never_treats(config) or _is_for(config.certificate, config):
         return blob
-    if standing(blob) == certificate.VALID:
-        tried_on = struct.unpack(certificate.FORM, config.certificate)[_SCATTER_MARK]
-        if tried_on == marks.scatter_mark(config.plant):
-            return blob
-    payload = known.find(config.settings, config.chip, config.plant)
+    payload = config_file.section(held, config_file.CERTIFICATE) if held else b""
+    if not _is_for(payload, config):
+        payload = known.find(config.settings, config.chip, config.plant)
     if not payload:
         made = make.certify(config.settings, config.chip, config.plant, show)
         if not made.passed:
@@ -56,6 +47,18 @@ def certified(blob: bytes, show: Callable[[float, str], None]) -> bytes:
             )
         payload = made.payload
     return config_file.with_section(blob, config_file.CERTIFICATE, payload)
+
+
+def _is_for(payload: bytes, config: DeviceConfig) -> bool:
+    """Is this a certificate of these settings on this core, tried round this plant?"""
+    from emery.certificate import marks
+
+    if len(payload) != struct.calcsize(certificate.FORM):
+        return False
+    version, *its_marks = struct.unpack(certificate.FORM, payload)[:_MARKS_END]
+    return version == certificate.CERTIFICATE_VERSION and tuple(its_marks) == marks.marks(
+        config.settings, config.chip, config.plant
+    )
 
 
 def certificate_words(blob: bytes) -> str:

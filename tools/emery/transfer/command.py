@@ -56,7 +56,7 @@ def push(
             if not dry_run:
                 refuse_in_use(hello)
         with terminal.progress("certifying") as show:
-            blob = certified(blob, show)
+            blob = certified(blob, show, before)
         if dry_run:
             terminal.write(f"{certificate_words(blob)}\nnothing was changed\n")
             return
@@ -152,7 +152,7 @@ def undo(
         if not yes:
             _ask("Do it?")
         with terminal.progress("certifying") as show:
-            blob = certified(blob, show)
+            blob = certified(blob, show, now)
         why = why or f"undo of entry {entry.number}"
         bring(blob, port, what="undo", who=who, why=why, extra={"undone": entry.number})
 

@@ -73,7 +73,7 @@ def push(
     say = say or (lambda text: None)
     _check(hello, blob)
     before = config_of(client, hello, say)
-    after = certified(blob, show)
+    after = certified(blob, show, before)
     if after == before:
         return Pushed(before, after, None, keys.figures(after))
     planned = Pending(

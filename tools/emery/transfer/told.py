@@ -25,8 +25,8 @@ def told() -> Iterator[None]:
     except DeviceProblem as problem:
         terminal.refuse(str(problem), problem.code)
     except NotCertified as problem:
-        lines = [textwrap.fill(line, COLUMNS) for line in str(problem).splitlines()]
-        terminal.refuse("\n".join(lines), ExitCode.REQUIREMENT_FAILED)
+        text = "\n".join(map(_wrapped, str(problem).splitlines()))
+        terminal.refuse(text, ExitCode.REQUIREMENT_FAILED)
     except ProcessLost as lost:
         terminal.refuse(str(lost), ExitCode.INTERNAL)
     except ConfigError as error:
@@ -38,4 +38,9 @@ def told() -> Iterator[None]:
 
 def note(text: str) -> None:
     """Something to know that is no result."""
-    terminal.complain(textwrap.fill(f"note: {text}.", COLUMNS))
+    terminal.complain(_wrapped(f"note: {text}."))
+
+
+def _wrapped(line: str) -> str:
+    """No path and no key is broken for it."""
+    return textwrap.fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
