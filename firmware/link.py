@@ -276,7 +276,8 @@ class Link:
             return "no settings are changed in SERVICE only, with all outputs off"
         change = self._change
         if change is None:
-            # Only now, since it takes memory.
+            # Only now, since it takes memory; and so that neither import waits for the other.
+            from firmware import config_ledger  # noqa: F401
             from firmware.config_change import ConfigChange
 
             change = self._change = ConfigChange(self._board, self._info)

@@ -275,7 +275,11 @@ def decode(blob: bytes) -> Wiring:
         raise WiringError("crc", "the config was damaged; flash it again")
     if fields[2] >= len(CHIPS):
         raise WiringError("chip", "{} is unknown to this firmware".format(fields[2]))
-    wiring = Wiring(fields[2], fields[3].rstrip(b"\x00").decode())
+    try:
+        name = fields[3].rstrip(b"\x00").decode()
+    except UnicodeError:
+        raise WiringError("name", "is no text") from None
+    wiring = Wiring(fields[2], name)
     at = 4
     for role in ROLES:
         setattr(wiring, role[0], fields[at])

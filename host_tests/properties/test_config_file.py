@@ -1,5 +1,8 @@
 """The sections of a config: kept whole, kept when unknown, and refused when damaged."""
 
+import struct
+from binascii import crc32
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +108,19 @@ def test_the_longest_config_is_taken_and_a_longer_one_is_not() -> None:
     head = len(with_section(BARE, b"NEXT", b"x")) - 1
     assert is_taken(with_section(BARE, b"NEXT", bytes(CONFIG_LONGEST - head)))
     assert not is_taken(with_section(BARE, b"NEXT", bytes(CONFIG_LONGEST - head + 1)))
+
+
+@given(st.binary(min_size=16, max_size=16), st.integers(0, 255), st.integers(0, 255))
+def test_whole_but_absurd_wiring_is_refused_or_taken_and_never_a_crash(
+    name: bytes, chip: int, version: int
+) -> None:
+    body = bytearray(WIRED[:-4])
+    body[4], body[5] = version, chip
+    body[6:22] = name
+    blob = bytes(body) + struct.pack("<I", crc32(body)) + SETTINGS
+    if is_taken(blob):
+        assert (version, chip) == (wiring.WIRING_VERSION, wiring.RP2040)
+        assert wiring.decode(blob).board_name.encode() == name.rstrip(b"\x00")
 
 
 @given(st.binary(max_size=700))
