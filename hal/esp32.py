@@ -11,7 +11,7 @@ the tick.
 - Counts: `read_uv` is calibrated chip by chip (a reference of 1000 to 1200 mV is
   in it), of 1 mV; each is the mean of four. ADC1 alone, at 11 dB, is true from
   150 to 2450 mV on the ESP32 (ESP-IDF programming guide, ADC), from 0 to 2900 mV on
-  the ESP32-S3 (its data sheet).
+  the ESP32-S3 (data sheet v2.2, table 5-6).
 - The bus is bit-banged: the driver of the I2C hardware waits 100 ms and more for
   a bus that hangs (ports/esp32/machine_i2c.c), and no tick would come meanwhile.
 - MicroPython has one port for both chips: `sys.platform` is the same, and only the

@@ -99,12 +99,12 @@ CHIPS = ("rp2040", "esp32", "esp32s3")
 # ESP32 errata, "GPIO36 and GPIO39": their digital inputs fall for some 80 ns
 # whenever certain analog parts of the chip are switched on.
 # 34 and 35 serve a sense: what drives it brings its own pull-down.
-# ESP32-S3 data sheet and ESP-IDF's GPIO guide: 22 to 25 do not exist, 26 to 37 are
-# flash and PSRAM (33 to 37 of modules with octal memory), 19 and 20 are USB, 43 and
-# 44 the serial console; 0, 3, 45 and 46 are sampled at reset, and 0 has the BOOT
-# button; ADC1 is on 1 to 10.
-# Its table of power-up glitches: 18 is driven high for 60 us. Its table of pins: 39
-# is pulled up from reset on; it and 40 are so in the boot loader, too.
+# ESP32-S3 data sheet v2.2 and ESP-IDF's GPIO guide: 22 to 25 do not exist, 26 to 37
+# are flash and PSRAM (33 to 37 of modules with octal memory), 19 and 20 are USB, 43
+# and 44 the serial console; 0, 3, 45 and 46 are sampled at reset, and 0 has the BOOT
+# button; ADC1 is on 1 to 10. Table 2-2, power-up glitches: 18 is driven high for
+# 60 us. Table 2-1, pins: 39 is pulled up at reset; in the boot loader 40 is so, too
+# (seen on boards). Its note 4: 47 and 48 have 1.8 V on chips with such a PSRAM.
 _RP2040_PINS = tuple(range(23)) + (26, 27, 28)
 _ESP32_PINS = (
     (2, 4, 5) + tuple(range(12, 20)) + (21, 22, 23, 25, 26, 27) + tuple(range(32, 40))

@@ -19,9 +19,9 @@ class _Limits:
 
 
 # With the highest attenuation, 11 or 12 dB, the ESP32 measures truly from 150 to
-# 2450 mV (ESP-IDF, ADC guide), the ESP32-S3 from 0 to 2900 mV (its data sheet; the
-# guide's 3100 mV have errors that grow from there on). Their ticks are paced by
-# software beside an operating system, which keeps 10 ms. [E]
+# 2450 mV (ESP-IDF, ADC guide), the ESP32-S3 from 0 to 2900 mV, within 50 mV (its data
+# sheet v2.2, table 5-6). Their ticks are paced by software beside an operating system,
+# which keeps 10 ms. [E]
 _LIMITS = {"esp32": _Limits(150, 2450, 10), "esp32s3": _Limits(0, 2900, 10)}
 
 

@@ -11,7 +11,7 @@ The RP2040's ADC has four codes that are far too wide (512, 1536, 2560, 3584 of
 which its error runs back. The ESP32's ADC is read in whole millivolts, with
 noise estimated at 3.8 mV rms, and sees at most 2450 mV (ESP-IDF ADC guide). [E] The
 ESP32-S3's is read likewise, is estimated to be as noisy, and sees at most 2900 mV
-(its data sheet). [E]
+(data sheet v2.2, table 5-6). [E]
 
 Plain MicroPython; one call a tick.
 """
