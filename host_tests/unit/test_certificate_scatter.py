@@ -122,6 +122,15 @@ def test_a_gauge_cannot_be_as_far_off_as_a_mistake_is() -> None:
     assert wrong["gain_b"] <= 1.04
 
 
+def test_the_valve_gives_what_the_settings_say() -> None:
+    flows = [
+        trial.plant["feed_full_mg_min"]
+        for trial in trials({}, settings_with(full_flow_mg_min=9_000))
+    ]
+    assert min(flows) == 7_200
+    assert max(flows) == 10_800
+
+
 def test_a_lower_hard_limit_leaves_fewer_levels() -> None:
     settings = settings_with(hard_limit_pa=20_000)
     assert levels(settings) == [1, 2]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from emery.certificate.course import Figures
+from firmware import faults
 from firmware.settings import Settings
 
 HARD_LIMIT = "hard_limit_pa"
@@ -72,9 +73,7 @@ REQUIREMENTS = (
         "sound", "no fault on a sound plant", "plants", 0.0, 0.0,
         "self-test, proof and treatment of a sound device end without a fault: a device that"
         " trips for nothing is soon operated past its trips",
-        ("protection.soft_margin_vacuum", "protection.soft_margin_part",
-         "protection.disagreement_vacuum", "sensors.zero_tolerance",
-         "sensors.sensor_supply_tolerance", "proof.proof_share", "regulator.gain"),
+        ("protection.hard_limit", "proof.proof_share", "regulator.search"),
         value=lambda figures: 0.0 if figures.is_sound else 1.0,
     ),
     Requirement(
@@ -199,6 +198,21 @@ REQUIREMENTS = (
         value=lambda figures: figures.free_ms,
     ),
 )  # fmt: skip
+
+# What a fault on a sound plant is most often about.
+LOOK_AT_FOR_FAULT: dict[int, tuple[str, ...]] = {
+    faults.SENSOR_SUPPLY: ("sensors.sensor_supply", "sensors.sensor_supply_tolerance",
+                           "sensors.sensor_supply_divider"),
+    faults.SENSOR_ZERO: ("sensors.zero_tolerance", "sensors.vacuum_a_zero",
+                         "sensors.vacuum_b_zero"),
+    faults.SENSOR_DISAGREEMENT: ("protection.disagreement_vacuum",
+                                 "protection.disagreement_time", "sensors.vacuum_a_zero",
+                                 "sensors.vacuum_b_zero"),
+    faults.OVER_VACUUM: ("regulator.gain", "regulator.pump_lag", "protection.hard_limit"),
+    faults.SOFT_OVER_VACUUM: ("protection.soft_margin_vacuum", "protection.soft_margin_part",
+                              "regulator.gain", "regulator.pump_lag"),
+    faults.PUMP_WEAK: ("proof.proof_share",),
+}  # fmt: skip
 
 
 def judge(

@@ -258,6 +258,8 @@ def _trial(
     runs_away: bool,
 ) -> Trial:
     """The plant whose parameters lie at these shares of their ranges."""
+    # How much the valve gives is weighed (`emery calibrate feed`): the settings know it.
+    centre = {"feed_full_mg_min": float(settings.full_flow_mg_min), **centre}
     of_plant = dict(centre)
     for row in PLANT:
         around = centre.get(row.name, _NOMINAL.get(row.name, 0.0))

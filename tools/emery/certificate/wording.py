@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from emery.certificate.course import Figures, Trial
-from emery.certificate.requirements import Requirement, Verdict
+from emery.certificate.requirements import LOOK_AT_FOR_FAULT, Requirement, Verdict
 from firmware import faults, treatment
 
 if TYPE_CHECKING:
@@ -39,8 +39,11 @@ def failure(verdict: Verdict, trials: Sequence[Trial], figures: Sequence[Figures
         text += f"; worst on plant {verdict.plant}"
         if asked.key == "sound":
             text += f", {fate(figures[verdict.plant])}"
-    if asked.look_at:
-        text += f"; look at {', '.join(asked.look_at[:3])}"
+    look_at = asked.look_at
+    if asked.key == "sound" and verdict.plant >= 0:
+        look_at = LOOK_AT_FOR_FAULT.get(figures[verdict.plant].fault, look_at)
+    if look_at:
+        text += f"; look at {', '.join(look_at[:4])}"
     return text
 
 
