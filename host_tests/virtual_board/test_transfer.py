@@ -206,7 +206,7 @@ def test_new_firmware_takes_over_the_config_of_an_older_one(
         site.board.wait_until(lambda: site.board.at_prompt)
         done = CliRunner().invoke(app, ["flash", "--keep", "--port", site.board.port])
         assert done.exit_code == 0, (done.stdout, done.stderr)
-        assert "note: " in done.stdout
+        assert "note: " in done.stderr
         assert "STANDBY, healthy after" in done.stdout
         assert encode_config(decompile(site.config)) == encode_config(decompile(blob))
         entries = book.entries(place.devices()[0])

@@ -74,7 +74,9 @@ def flash(
     from emery.transfer.told import told
 
     def say(line: str) -> None:
-        if not as_json:
+        if line.startswith("note: "):
+            terminal.complain(line)
+        elif not as_json:
             terminal.write(f"{line}\n")
 
     link = SerialLink()
