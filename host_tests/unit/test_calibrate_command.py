@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from emery import slot
 from emery.calibrate import command
 from emery.calibrate.technician import Answers, Keyboard, NoAnswer
 from emery.config.compiled import decompile
@@ -204,6 +205,29 @@ def test_settings_that_do_not_run_yet_are_no_ground_to_calibrate_on(
     code, _, err = run("pump")
     assert code == 4
     assert "are not those that it runs on" in err
+
+
+def test_a_board_that_comes_with_emery_is_no_device_of_its_own(device: LinkedDevice) -> None:
+    for named in ("pico_reference", str(slot.ROOT / "board_configs" / "pico_w.toml")):
+        code, out, err = run("sensors", named, "--write")
+        assert code == 2
+        assert out == ""
+        assert "copy it (cp" in err
+
+
+def test_a_leak_check_takes_a_shipped_board_by_its_name(
+    device: LinkedDevice, model: HeldModel
+) -> None:
+    for name in ("offset_a_pa", "offset_b_pa"):
+        model.sensors.set(name, 0.0)
+    code, out, _ = run("leak", "pico_reference")
+    assert (code, out.splitlines()[-1]) == (0, "tight")
+
+
+def test_a_board_file_that_is_not_there_is_told_of_at_once(device: LinkedDevice) -> None:
+    code, _, err = run("pump", "nowhere.toml")
+    assert code == 2
+    assert "nowhere.toml" in err
 
 
 # Who answers ----------------------------------------------------------------------

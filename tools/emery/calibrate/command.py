@@ -28,7 +28,7 @@ calibrate_app = typer.Typer(
 Board = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[BOARD.toml]", exists=True, dir_okay=False, show_default=False,
+        metavar="[BOARD.toml]", show_default=False,
         help="The device's board file; --write puts the values there, too.",
     ),
 ]
@@ -303,6 +303,8 @@ def _calibrate(
     as_json: bool,
 ) -> None:
     """Measure, offer, and put."""
+    if board is not None:
+        board = _board_file(board)
     from emery.calibrate import offer
     from emery.calibrate.technician import Keyboard
 
@@ -331,15 +333,32 @@ def _calibrate(
             )  # fmt: skip
 
 
+def _board_file(board: Path) -> Path:
+    """The board file that is meant, before anybody measures. Ends the command if it
+    cannot be what values are written into."""
+    from emery import slot
+    from emery.config.load import load_board
+    from emery.config.named import config_file
+
+    path = config_file(board)
+    if path.resolve().parent == (slot.ROOT / "board_configs").resolve():
+        terminal.refuse(
+            f"{board} comes with Emery and is no device of its own: copy it (cp {path} "
+            "my_board.toml) and name the copy; or leave it out, and only the device is written"
+        )
+    with _told():
+        load_board(path)
+    return path
+
+
 def _plant(board: Path | None) -> dict[str, float]:
     """What a board file states of its device's pneumatics."""
     if board is None:
         return {}
-    from emery.config.document import Document
-    from emery.config.extends import joined
-    from emery.config.load import finished_board
+    from emery.config.load import load_board
+    from emery.config.named import config_file
 
-    return finished_board(joined(Document.read(board), board)).plant
+    return load_board(config_file(board)).plant
 
 
 def _write_json(

@@ -270,8 +270,10 @@ class Losing:
         held = self.bench.hold(deed())
         if any(not one.vent for one in held.seen[1:] if one.t_ms <= ended_ms):
             raise Implausible(
-                "the firmware let the vacuum go before it was measured: it had 30 kPa",
-                "See that the hose is not kinked between pump and sensors; then check again.",
+                "the vacuum was let go before it was measured: the firmware does so at 30 kPa, "
+                "and when this computer pauses for more than a second",
+                "See that the hose is not kinked and nothing else keeps the computer busy; then "
+                "check again.",
             )
         slow = [
             one
