@@ -97,6 +97,8 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     percent = settings.hold_low_permille / 10 - (10_000 - TARGETS_PA[0]) * _PERCENT_PER_PA
     held_pa = _mean_pa(points[0], settings)
     for target_pa in TARGETS_PA:
+        if percent >= limits.SERVICE_PUMP_PERMILLE // 10:
+            break  # there is no more than that
         if len(points) > 1:
             percent = round(percent + (target_pa - held_pa) * _PERCENT_PER_PA_NEXT)
         technician.meanwhile(f"going to about {kpa(target_pa)}; the pump turns")
@@ -156,7 +158,7 @@ def _at(
 ) -> tuple[Point | None, float]:
     """Hold a vacuum and have the gauge read; None if the pump does not get there."""
     for again in range(3):
-        state = _Hold(round(percent))
+        state = _Hold(min(round(percent), limits.SERVICE_PUMP_PERMILLE // 10))
         held = bench.hold(_holding(state, technician, target_pa))
         if state.asked_ms < 0:
             if target_pa == TARGETS_PA[0]:
