@@ -123,17 +123,20 @@ def leak(
 ) -> None:  # fmt: skip
     """How much vacuum is lost, and which joint to look at first.
 
-    The volume and the nozzle are those of the board file's [plant], if it states them.
+    The volume and the nozzle are those of [plant], in the board file or on the device.
     --write keeps the result in the device's ledger. Exit code 1 if it leaks.
     """
     from emery.calibrate import leak as procedure
     from emery.calibrate import offer
+    from emery.config.compiled import decompile
     from emery.simulator.plant import PARAMETERS
 
     plant = {row[0]: row[4] for row in PARAMETERS}
     with _told():
-        plant |= _plant(board)
+        stated = _plant(board)
         with _session(port, answers, hands) as session:
+            plant |= decompile(session.blob).plant
+            plant |= stated
             found = procedure.check(
                 session.bench, session.technician, session.settings, plant["volume_m3"],
                 plant["nozzle_m"],
