@@ -27,7 +27,7 @@ from firmware.settings import Settings
 LAG_S = 0.225
 LESS_PERMILLE = 100
 UNSEEN_SEED = 99
-UNSEEN_DAYS = 16
+UNSEEN_DAYS = 12
 
 # What devices differ in: plant parameter, lowest, highest, evenly in the logarithm?
 DIFFER = (
@@ -121,7 +121,7 @@ def compare(case: tuple[int, dict[str, float]]) -> Compared:
         told = figures.of_regulation(strokes)
         told |= figures.of_handpiece(figures.on_the_bench(own, TUNED), days, UNSEEN_SEED)
         told |= figures.of_feed(figures.on_the_bench(own, TUNED), days[:6], UNSEEN_SEED)
-        told |= figures.of_trip(own, "rp2040", days[6:10], UNSEEN_SEED)
+        told |= figures.of_trip(own, "rp2040", days[6:9], UNSEEN_SEED)
         found.append((told, figures.times_s(strokes)))
     (defaults, defaults_s), (tuned, tuned_s) = found
     worse = [

@@ -37,8 +37,8 @@ _EVERY = 10
 _SEED = 11
 _LIFT_DAYS = 8
 _TRIP_DAYS = 4
-_ROUNDS = 3
-_FINALISTS = 6
+_ROUNDS = 2
+_FINALISTS = 4
 _AT_ONCE = 2  # of them
 _WANDER_CASES = 12
 # What the search tries: by how much some settings are multiplied. [E]
@@ -50,11 +50,20 @@ MOVES: tuple[dict[str, float], ...] = (
     {"hold_low_permille": 1.07, "hold_high_permille": 1.07},
     {"hold_low_permille": 0.93},
     {"pump_start_permille": 0.85},
+    {"pump_start_permille": 1.12},
     {"search_permille": 0.85},
 )
 # What a figure that is worse by one noise costs beside the slowness, which is 2.5 to 4.
 # The search only leans away from what the gate would refuse.
 _PER_NOISE = 0.1  # [E]
+# What it costs if none of the hard cases settles within 1.1 of the bound.
+_PER_LATE = 1.0  # [E]
+_WITHIN = "regulation.settle_ratio_within_1_1_pct"
+# What it costs if all of these are told wrongly: the firmware works out what the tip
+# does with the same settings, and holds crystals back when it is mistaken.
+_PER_WRONG = 1.0  # [E]
+_TOLD = ("handpiece.sealed_right_pct", "handpiece.leak_clog_dead_head_right_pct")
+_TOLD_DAYS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +200,16 @@ class Tries:
                 found |= answer
         return found
 
+    def told(
+        self, candidates: Sequence[Values], plants: Sequence[dict[str, float]]
+    ) -> list[dict[str, float]]:
+        """What the firmware tells of the tip, with each candidate."""
+        tasks = [
+            Task("handpiece", with_values(self.settings, values), self.adc, (), plants, _SEED)
+            for values in candidates
+        ]
+        return [answer for answer in self._run(tasks) if isinstance(answer, dict)]
+
     def wander_pa(self, values: Values, cases: Sequence[Case]) -> float:
         """How far a candidate is from the set vacuum while the leak wanders."""
         settings = with_values(self.settings, values)
@@ -254,7 +273,7 @@ def tuned(
             "with this [plant] the pump does not even reach level 1. Look for a leak (`emery "
             "calibrate leak`), service the pump, and identify the device anew"
         )
-    ranked = _ranked(tries, cases, start, defaults, proposed, show)
+    ranked = _ranked(tries, cases, days[:_TOLD_DAYS], start, defaults, proposed, show)
     show(0.6, "comparing the best on more days")
     known = {tuple(values.values()): values for values in (defaults, start, present)}
     judged = dict(
@@ -357,6 +376,7 @@ def _measure_all(
 def _ranked(
     tries: Tries,
     cases: Sequence[Case],
+    days: Sequence[dict[str, float]],
     present: Values,
     defaults: Values,
     proposed: Values,
@@ -365,8 +385,16 @@ def _ranked(
     """Candidates round the proposal, the best first."""
     show(0.02, "trying the proposal")
     first = tries.strokes([present, proposed], cases, is_short=True)
-    wanted = figures.of_regulation(first[0])
     hard = _hard(first)
+    numbers = {case.number for case in hard}
+    # A worst is that of all cases, which are not measured again; a share is that of these.
+    wanted = figures.of_regulation(first[0]) | {
+        key: value
+        for key, value in figures.of_regulation(
+            [stroke for stroke in first[0] if stroke.case.number in numbers]
+        ).items()
+        if key.endswith("_pct")
+    }
     share = {"proof_share_permille": proposed["proof_share_permille"]}
     halfway = fitted({name: (present[name] + value) / 2 for name, value in proposed.items()})
     scores: dict[tuple[int, ...], float] = {}
@@ -379,12 +407,19 @@ def _ranked(
             key = tuple(values.values())
             if key not in seen:
                 fresh[key] = seen[key] = values
-        for key, one in zip(
-            fresh, _measure(tries, list(fresh.values()), hard, is_short=True), strict=True
-        ):
-            scores[key] = one.slowness + _PER_NOISE * sum(
-                max(0.0, figures.BOUNDS[name].worse_by(value, wanted[name]))
-                for name, value in one.figures.items()
+        found = list(fresh.values())
+        for key, one, told in zip(
+            fresh, _measure(tries, found, hard, is_short=True), tries.told(found, days),
+            strict=True,
+        ):  # fmt: skip
+            scores[key] = (
+                one.slowness
+                + _PER_NOISE * sum(
+                    max(0.0, figures.BOUNDS[name].worse_by(value, wanted[name]))
+                    for name, value in one.figures.items()
+                )
+                + _PER_LATE * (1 - one.figures[_WITHIN] / 100)
+                + sum(_PER_WRONG * (1 - told[name] / 100) for name in _TOLD)
             )
 
     look([present, defaults, proposed, halfway])
