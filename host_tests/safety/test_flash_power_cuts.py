@@ -232,14 +232,16 @@ class Device:
         wanted = [one for one in slot_build.sources() if one.place[:-3] in MODULES]
         assert len(wanted) == len(MODULES)
         slot_build.build(self._compiled, wanted)
-        self._mpy = self._look_at_interpreter()
+        self._mpy, self._chip = self._look_at_interpreter()
         self.live("make")
 
-    def _look_at_interpreter(self) -> int:
+    def _look_at_interpreter(self) -> tuple[int, str]:
+        """Its format of modules, and the chip that `firmware/root/main.py` takes it for."""
         program = slot_build.program("micropython")
         assert program is not None
-        code = "import sys; print(sys.implementation._mpy & 0xFFFF)"
-        return int(subprocess.check_output([program, "-c", code], text=True))
+        code = "import sys; print(sys.implementation._mpy & 0xFFFF, sys.implementation._machine)"
+        mpy, machine = subprocess.check_output([program, "-c", code], text=True).split(" ", 1)
+        return int(mpy), machine.strip().split(" with ")[-1].replace("-", "").lower()
 
     def version(self, number: int) -> Image:
         """The image of a version: its main and its config bear its number, and so do
@@ -264,7 +266,7 @@ class Device:
             path.relative_to(tree).as_posix(): Fingerprint.of(path.read_bytes())
             for path in sorted(tree.rglob("*.*py"))
         }
-        manifest = manifest_text("esp32", self._mpy, files, version).encode()
+        manifest = manifest_text(self._chip, self._mpy, files, version).encode()
         (tree / "manifest.json").write_bytes(manifest)
         return Image(
             folder=folder,
