@@ -34,4 +34,6 @@ def _retained() -> Figure:
         pieces = retained.pieces()
     except lanes.LaneMissing as missing:
         return Figure(None, str(missing))
-    return Figure(round(sum(pieces.values()) / 1024, 2), detail={"bytes": pieces})
+    return Figure(
+        round(retained.in_treatment(pieces) / 1024, 2), detail={"bytes": pieces}
+    )

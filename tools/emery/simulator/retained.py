@@ -20,6 +20,8 @@ from firmware.settings import Settings, Zone, encode
 APP = "App"
 # They start the firmware when imported, on a board.
 _STARTERS = {"boot", "main"}
+# Imported only where a config is changed: in SERVICE, and at the first start with it.
+ON_DEMAND = frozenset({"firmware.config_change", "firmware.config_ledger"})
 
 # What is run: each piece in steps of its own, since garbage is collected
 # between two steps only.
@@ -80,9 +82,9 @@ def pieces(lane: str = "webassembly") -> dict[str, int]:
     return dict(zip([*modules, APP], sizes, strict=True))
 
 
-def kib(lane: str = "webassembly") -> float:
-    """All of `pieces` together, in KiB. Raises LaneMissing or LaneFailed."""
-    return sum(pieces(lane).values()) / 1024
+def in_treatment(weighed: dict[str, int]) -> int:
+    """Bytes of the pieces that a treatment has in memory."""
+    return sum(size for name, size in weighed.items() if name not in ON_DEMAND)
 
 
 def _modules() -> list[str]:
