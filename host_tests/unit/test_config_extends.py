@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from emery import slot
+from emery.config import extends
 from emery.config.check import check
 from emery.config.edit import set_values
 from emery.config.extends import DEEPEST_CHAIN, read
@@ -149,6 +150,15 @@ def test_a_name_alone_is_that_of_a_file_that_comes_with_emery(folder: Path) -> N
     protocol = put(folder, "p.toml", 'extends = "neck"\n[protocol]\nname = "my neck"\n')
     assert load_protocol(protocol).zones[0].name == "left neck"
     assert problems(put(folder, "q.toml", 'extends = "neck"\n[board]\n'))[0].key == "extends"
+
+
+def test_files_that_come_with_emery_do_not_lead_in_a_circle_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extends, "SHIPPED", folder)
+    path = put(folder, "pico_x.toml", 'extends = "pico_x"\n[board]\nname = "x"\n')
+    (found,) = problems(path)
+    assert "pico_x.toml -> pico_x.toml" in found.what
 
 
 # Protocols -------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from emery.config import extends, quantity
 from emery.config.board import Board
 from emery.config.document import Document
-from emery.config.kind import BOARD, PROTOCOL, kind_of
+from emery.config.kind import BOARD, PROTOCOL, known_kind
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.problem import COLUMNS
@@ -38,7 +38,7 @@ def check(path: Path | str) -> Report:
     Raises ConfigError with everything that is wrong in it.
     """
     document = extends.read(path)
-    if kind_of(document) == PROTOCOL:
+    if known_kind(document) == PROTOCOL:
         protocol = finished_protocol(document)
         return Report(PROTOCOL, protocol.name, _protocol_lines(protocol))
     board = finished_board(document)

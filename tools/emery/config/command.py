@@ -199,10 +199,12 @@ def compile(  # noqa: A001 - the name of the command
         blob = compile_board(config_file(file), protocol_file(protocol))
         write_bytes(output, blob)
     config = decompile(blob)
-    certificate = "with" if config.certificate else "without"
+    certificate = f"{'with' if config.certificate else 'without'} a certificate"
+    if board.wiring.purpose == BENCH:
+        certificate = "for a bench rig, which treats nobody"
     terminal.write(
         f'{output}: {len(blob)} bytes, "{config.name}" ({config.chip}) with the protocol '
-        f'"{config.settings.protocol_name}", {certificate} a certificate.\n'
+        f'"{config.settings.protocol_name}", {certificate}.\n'
     )
 
 

@@ -17,7 +17,7 @@ from emery.config import extends, quantity
 from emery.config.board import Board
 from emery.config.compiled import DeviceConfig, NotAConfig, decompile, texts, zone_texts
 from emery.config.document import Document, file_bytes
-from emery.config.kind import BOARD, PROTOCOL, kind_of
+from emery.config.kind import BOARD, PROTOCOL, known_kind
 from emery.config.load import finished_board, finished_protocol
 from emery.config.pins import FACT_ROWS, NO_PIN_TEXT
 from emery.config.plant import PLANT_ROWS
@@ -84,7 +84,7 @@ def read_source(path: Path | str) -> Source:
             )
             raise ConfigError([problem]) from None
     document = extends.joined(Document.from_bytes(content, str(path)), path)
-    if kind_of(document) == PROTOCOL:
+    if known_kind(document) == PROTOCOL:
         return of_protocol(finished_protocol(document))
     return of_board(finished_board(document))
 
@@ -93,11 +93,10 @@ def of_board(board: Board) -> Source:
     """The values of a checked board file."""
     document = board.document
     held = DeviceConfig(board.name, board.chip, board.wiring, board.settings, board.plant, b"")
-    found: dict[str, str] = {}
-    for key, text in texts(held).items():
-        if key.startswith("wiring.") and not any(at.startswith("wiring.") for at in found):
-            found |= _taken_away(board)
-        found[key] = text
+    found = texts(held) | _taken_away(board)
+    # In the order of a board file, where the pins come before what hangs on them.
+    order = list(dict.fromkeys(key.partition(".")[0] for key in found))
+    found = dict(sorted(found.items(), key=lambda item: order.index(item[0].partition(".")[0])))
     return Source(
         BOARD,
         f'Board "{board.name}" ({board.chip})',

@@ -7,10 +7,9 @@
 
 The key stands above all tables; its path is relative to the file, and a name without
 ".toml" is that of a file that comes with Emery. Files may extend files that extend
-others. A key of the file that extends wins; everything else
-comes from the file that is extended, and what is wrong there is told there. In a
-protocol, a zone of a name that is there already changes that zone, where it stands;
-zones of other names come behind.
+others. A key of the file that extends wins; everything else comes from the file that is
+extended, and what is wrong there is told there. In a protocol, a zone of a name that is
+there already changes that zone, where it stands; zones of other names come behind.
 
 What a chain gives is one document with the places of all its files, so that whoever
 reads it needs not know of them.
@@ -23,6 +22,7 @@ from typing import NoReturn
 
 from emery import slot
 from emery.config.document import Document
+from emery.config.kind import BOARD, PROTOCOL, kind_of
 from emery.config.places import Place
 from emery.config.problem import ConfigError, Problem, listed, quoted
 from emery.config.table import described
@@ -36,9 +36,6 @@ DEEPEST_CHAIN = 6
 SHIPPED = slot.ROOT / "board_configs"
 
 _SUFFIX = ".toml"
-_BOARD = "a board"
-_PROTOCOL = "a protocol"
-_PROTOCOL_TABLES = {"protocol", "zone"}
 _EXPECTED = 'a file in double quotes, such as "pico_reference.toml"'
 
 
@@ -55,8 +52,9 @@ def joined(document: Document, path: Path | str) -> Document:
     while chain[-1].value(KEY) is not None:
         paths.append(_extended(chain, paths))
         chain.append(Document.read(paths[-1]))
-        if _kind(document) and _kind(chain[-1]) not in ("", _kind(document)):
-            what = f"{quoted(str(paths[-1]))} is {_kind(chain[-1])}, and this is {_kind(document)}"
+        kind, kind_below = kind_of(document), kind_of(chain[-1])
+        if kind and kind_below not in ("", kind):
+            what = f"{quoted(str(paths[-1]))} is a {kind_below}, and this is a {kind}"
             _refuse(chain[-2], what, "a file of the same kind", "Name one of the same kind.")
     if len(chain) == 1:
         return document
@@ -83,14 +81,10 @@ def _extended(chain: list[Document], paths: list[Path]) -> Path:
         _refuse(chain[-1], f"is {described(written)}", _EXPECTED, "Put the file in double quotes.")
     if not written.strip():
         _refuse(chain[-1], "is empty", _EXPECTED, "Name a file, or remove the line.")
-    if not written.endswith(_SUFFIX):
-        return _shipped(chain, written)
-    path = Path(os.path.normpath(paths[-1].parent / written))
-    if not _is_file(path):
-        missing = "is a directory" if _is_folder(path) else "does not exist"
-        what = f"{quoted(str(path))} {missing}"
-        remedy = f"{_nearest(path)} The path is relative to this file."
-        _refuse(chain[-1], what, "a TOML file", remedy)
+    if written.endswith(_SUFFIX):
+        path = _beside(chain, paths[-1].parent / written)
+    else:
+        path = _shipped(chain, written)
     real = os.path.realpath(path)
     for number, earlier in enumerate(paths):
         if os.path.realpath(earlier) == real:
@@ -104,10 +98,20 @@ def _extended(chain: list[Document], paths: list[Path]) -> Path:
     return path
 
 
+def _beside(chain: list[Document], named: Path) -> Path:
+    """A file by its path from the one that extends it."""
+    path = Path(os.path.normpath(named))
+    if not _is_file(path):
+        missing = "is a directory" if _is_folder(path) else "does not exist"
+        remedy = f"{_nearest(path)} The path is relative to this file."
+        _refuse(chain[-1], f"{quoted(str(path))} {missing}", "a TOML file", remedy)
+    return path
+
+
 def _shipped(chain: list[Document], name: str) -> Path:
     """A file that comes with Emery: a protocol for a protocol, else a board."""
-    kind = next((kind for kind in map(_kind, chain) if kind), "")
-    folder = SHIPPED / "protocols" if kind == _PROTOCOL else SHIPPED
+    kind = next((kind for kind in map(kind_of, chain) if kind), BOARD)
+    folder = SHIPPED / "protocols" if kind == PROTOCOL else SHIPPED
     path = folder / f"{name}{_SUFFIX}"
     names = sorted(file.stem for file in folder.glob(f"*{_SUFFIX}"))
     if name not in names:
@@ -202,13 +206,6 @@ def _set_file(place: Place, file: str) -> None:
     place.file = file
     for inner in (*place.members.values(), *place.items):
         _set_file(inner, file)
-
-
-def _kind(document: Document) -> str:
-    keys = set(document.keys()) - {KEY}
-    if not keys:
-        return ""
-    return _PROTOCOL if keys & _PROTOCOL_TABLES else _BOARD
 
 
 def _is_file(path: Path) -> bool:

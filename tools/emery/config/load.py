@@ -9,10 +9,10 @@ table where it would be set.
 import re
 from pathlib import Path
 
-from emery.config import chip, quantity
+from emery.config import chip, extends, quantity
 from emery.config.board import Board, read_board
 from emery.config.document import Document
-from emery.config.kind import BOARD, PROTOCOL, read_as
+from emery.config.kind import BOARD, PROTOCOL, TABLES
 from emery.config.problem import ConfigError, Problem
 from emery.config.protocol import Protocol, read_protocol
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
@@ -52,13 +52,13 @@ def load_device(
     board: Board | None = None
     protocol: Protocol | None = None
     try:
-        board = finished_board(read_as(BOARD, board_path), pins_required=pins_required)
+        board = finished_board(_read_as(BOARD, board_path), pins_required=pins_required)
         if to_treat:
             refuse_bench_rig(board)
     except ConfigError as error:
         problems += error.problems
     try:
-        protocol = read_protocol(read_as(PROTOCOL, protocol_path))
+        protocol = read_protocol(_read_as(PROTOCOL, protocol_path))
         protocol.document.finish()
     except ConfigError as error:
         problems += error.problems
@@ -71,7 +71,7 @@ def load_device(
 
 def load_board(path: Path | str) -> Board:
     """A checked board, without zones. Raises ConfigError."""
-    return finished_board(read_as(BOARD, path))
+    return finished_board(_read_as(BOARD, path))
 
 
 def finished_board(document: Document, *, pins_required: bool = False) -> Board:
@@ -102,10 +102,25 @@ def refuse_bench_rig(board: Board) -> None:
     board.document.finish()
 
 
+def _read_as(kind: str, path: Path | str) -> Document:
+    """The document in a file, with what it extends. Raises ConfigError if it cannot be
+    read, or is of the other kind: then each of its keys would be told as a mistake."""
+    document = extends.read(path)
+    keys = set(document.keys())
+    other = PROTOCOL if kind == BOARD else BOARD
+    if keys & TABLES[other] and not keys & TABLES[kind]:
+        what = f"is a {other} file"
+        problem = Problem(
+            document.file, 0, 0, "", what, f"a {kind} file", f"Name a {kind} file."
+        )
+        raise ConfigError([problem])
+    return document
+
+
 def load_protocol(path: Path | str) -> Protocol:
     """A checked protocol, judged against the firmware's default settings.
     Raises ConfigError."""
-    return finished_protocol(read_as(PROTOCOL, path))
+    return finished_protocol(_read_as(PROTOCOL, path))
 
 
 def finished_protocol(document: Document) -> Protocol:

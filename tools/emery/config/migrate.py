@@ -16,7 +16,7 @@ from emery.config.document import Document, file_text
 from emery.config.edit import line_below, replace_file, with_values
 from emery.config.former_blobs import FORMER_SETTINGS, former_dose_mg
 from emery.config.former_keys import found_former
-from emery.config.kind import PROTOCOL, kind_of
+from emery.config.kind import PROTOCOL, known_kind
 from emery.config.load import finished_board, finished_protocol
 from emery.config.places import Places
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
@@ -38,7 +38,7 @@ def migrate(path: Path | str, *, write: bool = True) -> Migration:
     path = Path(path)
     text = file_text(path)
     document = Document.from_bytes(text.encode(), str(path))
-    is_protocol = kind_of(document) == PROTOCOL
+    is_protocol = known_kind(document) == PROTOCOL
     notes: list[str] = []
     content = _with_doses(text, notes) if is_protocol else _without_former(document, text, notes)
     whole = extends.joined(Document.from_bytes(content.encode(), str(path)), path)
