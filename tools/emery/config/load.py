@@ -52,13 +52,13 @@ def load_device(
     board: Board | None = None
     protocol: Protocol | None = None
     try:
-        board = finished_board(_read_as(BOARD, board_path), pins_required=pins_required)
+        board = finished_board(read_as(BOARD, board_path), pins_required=pins_required)
         if to_treat:
             refuse_bench_rig(board)
     except ConfigError as error:
         problems += error.problems
     try:
-        protocol = read_protocol(_read_as(PROTOCOL, protocol_path))
+        protocol = read_protocol(read_as(PROTOCOL, protocol_path))
         protocol.document.finish()
     except ConfigError as error:
         problems += error.problems
@@ -71,7 +71,7 @@ def load_device(
 
 def load_board(path: Path | str) -> Board:
     """A checked board, without zones. Raises ConfigError."""
-    return finished_board(_read_as(BOARD, path))
+    return finished_board(read_as(BOARD, path))
 
 
 def finished_board(document: Document, *, pins_required: bool = False) -> Board:
@@ -102,7 +102,7 @@ def refuse_bench_rig(board: Board) -> None:
     board.document.finish()
 
 
-def _read_as(kind: str, path: Path | str) -> Document:
+def read_as(kind: str, path: Path | str) -> Document:
     """The document in a file, with what it extends. Raises ConfigError if it cannot be
     read, or is of the other kind: then each of its keys would be told as a mistake."""
     document = extends.read(path)
@@ -120,7 +120,7 @@ def _read_as(kind: str, path: Path | str) -> Document:
 def load_protocol(path: Path | str) -> Protocol:
     """A checked protocol, judged against the firmware's default settings.
     Raises ConfigError."""
-    return finished_protocol(_read_as(PROTOCOL, path))
+    return finished_protocol(read_as(PROTOCOL, path))
 
 
 def finished_protocol(document: Document) -> Protocol:

@@ -9,8 +9,8 @@ from emery.config import compile as compiler
 from emery.config.board import Board
 from emery.config.compiled import DeviceConfig, NotAConfig, decompile
 from emery.config.former_blobs import migrated
-from emery.config.kind import BOARD, read_as
-from emery.config.load import finished_board, load_device, said_in_keys
+from emery.config.kind import BOARD
+from emery.config.load import finished_board, load_device, read_as, said_in_keys
 from emery.config.problem import listed
 from emery.config.rows import SETTING_ROWS
 from emery.device.problem import DeviceProblem
