@@ -23,7 +23,7 @@ from emery.config.rows import SETTING_ROWS, ZONE_ROWS
 from emery.hardware.boards import FILES
 from emery.simulator.run import prepare
 from firmware import limits
-from firmware.config_file import settings_of
+from firmware.config_file import CERTIFICATE, section, settings_of
 from firmware.settings import SETTINGS, Settings, decode, encode
 from hal import wiring
 from hal.wiring import CHIPS
@@ -261,9 +261,15 @@ def test_a_bench_rig_is_the_reference_with_one_sensor() -> None:
     assert (board.wiring.purpose, board.wiring.vacuum_b) == (wiring.BENCH, wiring.NO_PIN)
 
 
-def test_a_bench_rig_is_put_on_a_device_but_treats_nobody() -> None:
-    read = wiring.decode(compile_board(BENCH_RIG, FACE))
-    assert read.purpose == wiring.BENCH
+def test_a_bench_rig_is_put_on_a_device_but_treats_nobody(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its settings are the Pico's, whose certificate would say that it may treat.
+    monkeypatch.setattr("emery.certificate.known.find", lambda *of: b"certificate")
+    blob = compile_board(BENCH_RIG, FACE)
+    assert wiring.decode(blob).purpose == wiring.BENCH
+    assert section(compile_board(REFERENCE, FACE), CERTIFICATE) == b"certificate"
+    assert section(blob, CERTIFICATE) == b""
     with pytest.raises(ConfigError) as caught:
         load(BENCH_RIG, FACE)
     (problem,) = caught.value.problems

@@ -194,14 +194,15 @@ def compile(  # noqa: A001 - the name of the command
     from emery.config.compiled import decompile
     from emery.config.edit import write_bytes
     from emery.config.named import config_file, protocol_file
+    from hal.wiring import BENCH
 
     with _refusals():
         blob = compile_board(config_file(file), protocol_file(protocol))
         write_bytes(output, blob)
     config = decompile(blob)
     certificate = f"{'with' if config.certificate else 'without'} a certificate"
-    if board.wiring.purpose == BENCH:
-        certificate = "for a bench rig, which treats nobody"
+    if config.wiring.purpose == BENCH:
+        certificate = "for a bench rig"
     terminal.write(
         f'{output}: {len(blob)} bytes, "{config.name}" ({config.chip}) with the protocol '
         f'"{config.settings.protocol_name}", {certificate}.\n'
