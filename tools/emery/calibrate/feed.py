@@ -22,15 +22,17 @@ from emery.calibrate.sensor_fit import copied
 from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
 from emery.service_bench.bench import Step, pump
+from firmware import limits
 from firmware.settings import SETTINGS, Settings
 from hal.contract import COMMAND_RUN_CRYSTALS
 
 # Duty in percent, and for how long: some grams each at 20 g/min. [E]
 RUNS = ((25, 30), (50, 20), (75, 15), (100, 15))
-# Enough to carry, and no more behind it than the firmware's 30 kPa. [E]
-_ALONE_PERCENT = 38
-_BEFORE_MS = 2_500
+# Until the vacuum carries, which thin air and a worn pump take longer for. [E]
+_BEFORE_LONGEST_MS = 8_000
+_CARRIES_PA = limits.SERVICE_FEED_SEALED_PA * 1.4
 _BEHIND_MS = 1_500
+_BEHIND_PERCENT = 38  # less air is lost to crystals then, but not much less
 # Off the line through zero by this share of the full flow, a valve is none to meter with. [E]
 _LINEAR = 0.15
 _TRICKLE = 0.03
@@ -159,21 +161,22 @@ def _weighed(
 
 def _run(bench: HoldingBench, percent: int, seconds: int) -> float:
     """Let crystals flow; for how long the valve was open, s."""
-    alone = pump(_ALONE_PERCENT, 0)
+    first = pump(limits.SERVICE_PUMP_PERMILLE // 10, 0)
+    last = pump(_BEHIND_PERCENT, 0)
     both = Step(COMMAND_RUN_CRYSTALS, percent, 0)
     seen: list[Seen] = []
 
     def deed() -> Deed:
-        now = yield alone
-        while now.t_ms < _BEFORE_MS:
-            now = yield alone
+        now = yield first
+        while now.t_ms < _BEFORE_LONGEST_MS and min(now.a_pa, now.b_pa) < _CARRIES_PA:
+            now = yield first
         begun_ms = now.t_ms
         while now.t_ms - begun_ms < seconds * 1_000:
             now = yield both
             seen.append(now)
         ended_ms = now.t_ms
         while now.t_ms - ended_ms < _BEHIND_MS:
-            now = yield alone
+            now = yield last
             seen.append(now)
 
     bench.hold(deed())
@@ -188,7 +191,9 @@ def _run(bench: HoldingBench, percent: int, seconds: int) -> float:
             f"the device opened the valve for {open_ms / 1_000:.1f} of {seconds} s only: it "
             f"does so while both sensors show a sealed tip, and they showed down to "
             f"{lowest_pa / 1_000:.1f} kPa",
-            "Put the tip on its cap firmly. If it is: emery calibrate leak",
+            "Put the tip on its cap firmly. If it is: emery calibrate leak; if that passes, the "
+            f"pump is too weak at {limits.SERVICE_FEED_PUMP_PERMILLE // 10} %: worn, or too high "
+            "above the sea for this",
         )
     return open_ms / 1_000
 
