@@ -271,9 +271,8 @@ def _may_treat(blob: bytes, purpose: int, standing: str) -> bool:
         say("SERVICE: this is a bench rig by its board file, which treats nobody")
         return False
     if standing != certificate.VALID:
-        say("SERVICE: no valid certificate that these settings hold every limit: {}. "
-            "Put them on with one: emery config push BOARD; or see why not: "
-            "emery certify BOARD".format(_NO_CERTIFICATE[standing]))
+        say("SERVICE: no valid certificate: {}".format(_NO_CERTIFICATE[standing]))
+        say("put the config on with one: emery config push BOARD")
         return False
     plants, peak_pa, settle_ms = certificate.figures(
         config_file.section(blob, config_file.CERTIFICATE)
