@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from emery import slot
 from emery.config.compile import compile_board
@@ -120,6 +122,28 @@ def test_what_would_not_be_in_order_is_not_written(
     assert any(remedy in problem.remedy for problem in caught.value.problems)
     assert {problem.file for problem in caught.value.problems} == {str(board)}
     assert [path.name for path in board.parent.iterdir()] == [board.name]
+    assert board.read_text(encoding="utf-8") == BOARD
+
+
+@pytest.mark.parametrize(
+    "text", ["[board]\nname = x\n", "\x00", "", "[board]\n[board]\n", "a = 1"]
+)
+def test_a_file_that_is_no_board_is_refused_in_words(board: Path, text: str) -> None:
+    board.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError):
+        set_values(board, {"contact.stroke": "300 ms"})
+    assert board.read_text(encoding="utf-8") == text
+
+
+def test_what_the_editing_library_cannot_read_is_refused_in_words(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(text: str) -> None:
+        raise TOMLKitError("what is this?")
+
+    monkeypatch.setattr(tomlkit, "parse", unable)
+    with pytest.raises(ConfigError, match="Change it by hand"):
+        set_values(board, {"contact.stroke": "300 ms"})
     assert board.read_text(encoding="utf-8") == BOARD
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
 from emery.config import extends
@@ -50,7 +51,9 @@ def set_values(path: Path | str, values: Mapping[str, str]) -> Path:
     would not be in order afterwards.
     """
     path = Path(path)
-    content = with_values(file_text(path), values, str(path))
+    text = file_text(path)
+    Document.from_bytes(text.encode(), str(path))  # is TOML at all
+    content = with_values(text, values, str(path))
     finished_board(extends.joined(Document.from_bytes(content.encode(), str(path)), path))
     return replace_file(path, content)
 
@@ -61,7 +64,7 @@ def with_values(text: str, values: Mapping[str, str], file: str) -> str:
     unknown = [key for key in values if key not in purposes]
     if unknown:
         raise ConfigError([_unknown(file, key, list(purposes)) for key in unknown])
-    document = tomlkit.parse(text)
+    document = parsed(text, file)
     new: dict[str, str] = {}
     for key, value in values.items():
         table_name, _, name = key.partition(".")
@@ -76,6 +79,16 @@ def with_values(text: str, values: Mapping[str, str], file: str) -> str:
     for key, value in new.items():
         content = _with_line(content, key, value, purposes[key])
     return content
+
+
+def parsed(text: str, file: str) -> tomlkit.TOMLDocument:
+    """The text of a file, to be changed with its layout kept. Raises ConfigError."""
+    try:
+        return tomlkit.parse(text)
+    except TOMLKitError as error:  # it knows less than the reader that judges files
+        what = f"cannot be changed by a tool ({error})"
+        problem = Problem(file, 0, 0, "", what, "plain TOML", "Change it by hand.")
+        raise ConfigError([problem]) from None
 
 
 def replace_file(path: Path, content: str) -> Path:

@@ -6,6 +6,7 @@ stays as it is, the comments too. The file must be in order afterwards, or nothi
 written.
 """
 
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import tomlkit
 
 from emery.config import extends, quantity
 from emery.config.document import Document, file_text
-from emery.config.edit import line_below, replace_file, with_values
+from emery.config.edit import line_below, parsed, replace_file, with_values
 from emery.config.former_blobs import FORMER_SETTINGS, former_dose_mg
 from emery.config.former_keys import found_former
 from emery.config.kind import PROTOCOL, known_kind
@@ -54,7 +55,7 @@ def migrate(path: Path | str, *, write: bool = True) -> Migration:
 def _without_former(document: Document, text: str, notes: list[str]) -> str:
     """A board file's text without the keys that are none any more."""
     for former in found_former(document):
-        toml = tomlkit.parse(text)
+        toml = parsed(text, document.file)
         table = toml[former.table]
         value = table[former.key]
         table.remove(former.key)
@@ -78,7 +79,7 @@ def _without_former(document: Document, text: str, notes: list[str]) -> str:
 
 def _former_defaults(text: str) -> list[str]:
     """Values that were the default of then, and are stated: they stay."""
-    toml = tomlkit.parse(text).unwrap()
+    toml = tomllib.loads(text)
     found = []
     for row in SETTING_ROWS:
         then = FORMER_SETTINGS[1].defaults.get(row.name)
@@ -100,8 +101,7 @@ def _former_defaults(text: str) -> list[str]:
 def _with_doses(text: str, notes: list[str]) -> str:
     """A protocol's text with a dose in each zone: all its passes with all their
     crystals, as it was while there was no dose."""
-    toml = tomlkit.parse(text).unwrap()
-    zones = toml.get("zone")
+    zones = tomllib.loads(text).get("zone")
     if not isinstance(zones, list):
         return text
     places = Places(text).root.member("zone").items
