@@ -74,9 +74,9 @@ _REFUSED_TICK_MS = const(10)  # of a board whose settings were refused; it gets 
 # Why a certificate is none for this device, by what `certificate.standing` says.
 _NO_CERTIFICATE = {
     certificate.MISSING: "there is none",
-    certificate.OTHER_VERSION: "it is of another form than this firmware reads",
+    certificate.OTHER_VERSION: "this firmware does not read its form",
     certificate.OTHER_SETTINGS: "settings were changed after it was made",
-    certificate.OTHER_CORE: "it was made for another version of this firmware",
+    certificate.OTHER_CORE: "it was made for another firmware",
 }
 
 # What `prove_barriers` found, by its number.

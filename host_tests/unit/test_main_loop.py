@@ -311,13 +311,13 @@ UNCERTIFIED = {
         with_section(BARE, CERTIFICATE, payload(ESP32)), "settings", "settings were changed after"
     ),
     "another firmware's": (
-        with_certificate(BARE, "0123456789abcdef"), "firmware", "it was made for another version"
+        with_certificate(BARE, "0123456789abcdef"), "firmware", "it was made for another firmware"
     ),
     "of a later form": (
-        with_section(BARE, CERTIFICATE, b"\x02" + OF_BLOB[1:]), "version", "it is of another form"
+        with_section(BARE, CERTIFICATE, b"\x02" + OF_BLOB[1:]), "version", "this firmware does not read its form"
     ),
-    "longer": (with_section(BARE, CERTIFICATE, OF_BLOB + b"+"), "version", "it is of another form"),
-    "shorter": (with_section(BARE, CERTIFICATE, OF_BLOB[:-1]), "version", "it is of another form"),
+    "longer": (with_section(BARE, CERTIFICATE, OF_BLOB + b"+"), "version", "this firmware does not read its form"),
+    "shorter": (with_section(BARE, CERTIFICATE, OF_BLOB[:-1]), "version", "this firmware does not read its form"),
 }
 
 

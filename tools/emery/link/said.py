@@ -39,9 +39,9 @@ _SENSORS = {
 # Why a certificate is none for the device that has it.
 _NO_CERTIFICATE = {
     certificate.MISSING: "there is none",
-    certificate.OTHER_VERSION: "it is of a form that its firmware does not read",
+    certificate.OTHER_VERSION: "its firmware does not read its form",
     certificate.OTHER_SETTINGS: "settings were changed after it was made",
-    certificate.OTHER_CORE: "it was made for another version of the firmware",
+    certificate.OTHER_CORE: "it was made for another firmware",
 }
 
 
