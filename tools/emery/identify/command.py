@@ -30,7 +30,7 @@ def identify(
         Path | None,
         typer.Argument(
             metavar="[BOARD.toml]", dir_okay=False, show_default=False,
-            help="The device's board file; --write puts what is found into its [plant].",
+            help="The device's board file; --write puts what is found into it.",
         ),
     ] = None,
     *,

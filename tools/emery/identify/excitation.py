@@ -34,7 +34,7 @@ ASKED = {
     AIR: "Take the cap off, and hold the tip free in the air.",
 }
 
-_TARGET_PA = 25_000.0
+TARGET_PA = 25_000.0
 _LOOK_MS = 200  # the first run
 _SHORTEST_MS = 150
 _COAST_MS = 450  # at least, the pump off and the vent still closed
@@ -86,7 +86,7 @@ class Excitation:
             percent = PUMP_HIGHEST_PERCENT * share // 100
             # As if there were no dead band: that ends lower, and never higher.
             rate = max(self._rate_pa_s * share / 100.0, 1.0)
-            ms = self._fitting(1_000.0 * _TARGET_PA / rate)
+            ms = self._fitting(1_000.0 * TARGET_PA / rate)
             yield self._run(CLOSED, [pump(percent, ms), pump(0, self._longest_ms - ms)])
 
     def _loaded(self, phase: str, shares: tuple[int, ...]) -> Iterator[Run]:

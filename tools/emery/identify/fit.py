@@ -76,6 +76,13 @@ def fit(
     near = _least(rough, _start(rough, runs, settings), 1e-3, counted, 0.0)
     model = Model(runs, settings, chip, orifice_m, gain_spread)
     fitted = _least(model, near, 1e-6, counted, 0.5)
+    return concluded(model, fitted, orifice_spread, evaluations)
+
+
+def concluded(
+    model: Model, fitted: Array, orifice_spread: float = ORIFICE_SPREAD, evaluations: int = 0
+) -> Fit:
+    """The estimates at the best point, and how sure they are."""
     rows = model.jacobian(fitted)
     misfit = model.lasting(fitted)
     scale = max(1.0, misfit)

@@ -52,6 +52,7 @@ _MISFIT_PA = 8.0
 _MISFIT_S = 0.0004
 _MISFIT_SHARE = 0.0005
 _MISFIT_TICKS = 20
+_SUPPLY_LEFT = 0.7
 # The reduced time grid.
 _BLOCK_MS = 20
 _QUICK_PA_S = 60_000.0
@@ -299,11 +300,19 @@ def _prepared(run: Run, settings: Settings, chip: str) -> _Prepared:
         smooth = _smooth(vacuum)
         rest = np.array(recording.t_ms) < 0
         noise = max(15.0, float(np.std(vacuum[rest]))) if rest.sum() > 5 else 50.0
+        # What is left of the supply's noise after averaging lasts, and both channels have
+        # it: it counts nearly as much as before. [E]
+        supply_pa = (
+            _SUPPLY_LEFT
+            * float(np.std(recording.supply_raw) / np.mean(recording.supply_raw))
+            * getattr(settings, f"vacuum_{channel}_zero_ppm") * 1e-6
+            * getattr(settings, f"vacuum_{channel}_span_pa")
+        )  # fmt: skip
         rate = np.gradient(smooth) / settings.tick_period_ms * 1_000.0
         misfit = (
             _MISFIT_PA**2 + (_MISFIT_SHARE * smooth) ** 2 + (_MISFIT_S * rate) ** 2
         )
-        sigmas.append(np.sqrt(noise**2 + _MISFIT_TICKS * misfit))
+        sigmas.append(np.sqrt(noise**2 + supply_pa**2 + _MISFIT_TICKS * misfit))
         basis = np.zeros((length, _LINEAR_EACH))
         basis[:, 0] = 1.0
         if chip == "rp2040":

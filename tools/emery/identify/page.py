@@ -75,7 +75,7 @@ def remarks(result: Identified) -> list[str]:
     flow = next(row for row in result.curve if row[0] == FLOW_PA)
     told.append(
         f"Intervals hold if the hole in the orifice tip is {result.orifice_m * 1e3:g} mm within "
-        f"1 %, its edges are clean, and the pump's supply is what it usually is. At "
+        f"2 %, its edges are clean, and the pump's supply is what it usually is. At "
         f"{FLOW_PA / 1_000:.0f} kPa the pump moves {60_000 * flow[1]:.1f} L/min at full drive."
     )
     return told

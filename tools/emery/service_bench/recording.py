@@ -12,7 +12,9 @@ from hal.contract import VENT_CLOSED
 
 # What a run begins with, so that the zero of the sensors is seen in it.
 RUN_IN_MS = 100
-_SUPPLY_TICKS = 21  # over which the noise of the supply's count is averaged
+# The noise of the supply's count is averaged over so long: it is common to both channels,
+# and an average over less would still wander as a real vacuum does. [E]
+_SUPPLY_MS = 500
 
 Record = tuple[int, ...]
 
@@ -90,7 +92,7 @@ class Recording:
     def vacuum_pa(self, settings: Settings, channel: str) -> list[float]:
         """Vacuum of channel "a" or "b" in each tick, as these settings have it.
 
-        The supply's count is averaged over some 20 ticks, since its noise would be taken
+        The supply's count is averaged over half a second, since its noise would be taken
         for one of both channels.
         """
         raw = self.vacuum_a_raw if channel == "a" else self.vacuum_b_raw
@@ -99,18 +101,19 @@ class Recording:
         dividers = settings.sensor_supply_divider_permille / getattr(
             settings, f"vacuum_{channel}_divider_permille"
         )
+        supplies = _averaged(self.supply_raw, _SUPPLY_MS // max(self.dt_ms[-1], 1))
         return [
             span_pa * (zero - count * dividers / supply)
-            for count, supply in zip(raw, _averaged(self.supply_raw), strict=True)
+            for count, supply in zip(raw, supplies, strict=True)
         ]
 
 
-def _averaged(counts: Sequence[int]) -> list[float]:
-    """The mean around each place, of fewer at the ends; never below 1."""
+def _averaged(counts: Sequence[int], ticks: int) -> list[float]:
+    """The mean of so many around each place, of fewer at the ends; never below 1."""
     sums = [0]
     for count in counts:
         sums.append(sums[-1] + count)
-    half = _SUPPLY_TICKS // 2
+    half = ticks // 2
     means = []
     for at in range(len(counts)):
         low = max(0, at - half)

@@ -1,0 +1,202 @@
+"""The trend over months: synthetic devices that wear, and one that was serviced."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emery.cli import app
+from emery.identify import trend_page
+from emery.identify.parameters import FITTED
+from emery.identify.result import CURVE_PA, Found, Identified
+from emery.identify.trend import Course, Says, courses
+from emery.ledger import book
+
+_DEVICE = "e6605838ab12cd34"
+_MONTH_S = 30 * 86_400
+_BEGUN = book.epoch_of("2026-01-15T10:00:00Z")
+
+Change = Callable[[int], dict[str, float]]
+
+
+def _result(values: dict[str, float]) -> Identified:
+    """A nominal device with some values: `pump` is its share of the nominal flow. Intervals
+    are those of a real fit: 4 % of litres, 2 % of the nozzle, 5 % of the filter and more."""
+    values = dict(values)
+    share = values.pop("pump", 1.0)
+    found = []
+    for row in FITTED:
+        value = values.get(row.name, row.start)
+        if row.name == "pump_free_flow_m3_s":
+            value *= share
+        half = {"nozzle_m": 0.02, "filter_load": 0.05}.get(row.name, 0.04) * value
+        half += {"filter_load": 0.3, "hose_leak": 1e-4}.get(row.name, 0.0)
+        found.append(Found(row.name, value, value - half, value + half, True))
+    flows = [share * 5e-4 * (1.0 - pa / 80_000.0) for pa in CURVE_PA]
+    curve = tuple(
+        (pa, flow, 0.96 * flow, 1.04 * flow) for pa, flow in zip(CURVE_PA, flows, strict=True)
+    )
+    return Identified(tuple(found), curve, 1.0, 1.5e-3, 101_325.0)
+
+
+def _courses(months: int, change: Change) -> dict[str, Course]:
+    history = [
+        (_BEGUN + month * _MONTH_S, _result(change(month))) for month in range(months)
+    ]
+    return {course.quantity.name: course for course in courses(history)}
+
+
+def _due(found: dict[str, Course]) -> list[str]:
+    return [name for name, course in found.items() if course.says is Says.SERVICE]
+
+
+def test_a_device_that_stays_as_it_is_needs_nothing() -> None:
+    # It comes out a little different each month, within the doubt of one measurement.
+    found = _courses(7, lambda month: {
+        "pump": 1.0 + 0.02 * (month % 3 - 1), "nozzle_m": 1.2e-3 * (1.0 - 0.01 * (month % 2)),
+        "hose_leak": 3e-4 + 5e-5 * (month % 2), "filter_load": 1.2 + 0.2 * (month % 3),
+    })  # fmt: skip
+    assert _due(found) == []
+    assert all(course.says is Says.FINE for course in found.values())
+    text = trend_page.text(_DEVICE, list(found.values()))
+    assert "Nothing needs a service." in text
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "words"),
+    [
+        (lambda month: {"pump": 1.0 - 0.035 * month}, "pump", "the pump is worn"),
+        (lambda month: {"filter_load": 1.0 + 1.5 * month}, "filter_load", "the filter clogs"),
+        (lambda month: {"nozzle_m": 1.2e-3 * (1 + 0.015 * month)}, "nozzle_m", "worn the nozzle"),
+        (lambda month: {"nozzle_m": 1.2e-3 * (1 - 0.02 * month)}, "nozzle_m", "nozzle clogs"),
+        (lambda month: {"hose_leak": 1e-4 + 5e-4 * month}, "hose_leak", "the line leaks"),
+    ],
+)  # fmt: skip
+def test_what_wears_is_named_and_nothing_else(change: Change, name: str, words: str) -> None:
+    found = _courses(7, change)
+    assert _due(found) == [name]
+    assert words in found[name].words
+    # Half a year before it was not so: one measurement alone says nothing.
+    assert _due(_courses(1, change)) == []
+    text = trend_page.text(_DEVICE, list(found.values()))
+    assert f"Service: {found[name].quantity.words}" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_change_within_the_doubt_of_both_is_none() -> None:
+    # 5 % less nozzle twice, each known to 4 %: it may as well be none.
+    found = _courses(2, lambda month: {"pump": 1.0 - 0.05 * month})
+    assert found["pump"].says is Says.FINE
+    assert abs(found["pump"].change) < found["pump"].doubt
+
+
+def test_a_slow_pace_is_told_in_weeks_before_it_is_due() -> None:
+    found = _courses(6, lambda month: {"filter_load": 1.0 + 0.7 * month})
+    course = found["filter_load"]
+    assert course.says is Says.WATCH
+    # 3.5 of 5 are gone in five months.
+    assert course.weeks == pytest.approx(1.5 / 0.7 * 30 / 7, abs=1.5)
+    assert "in about" in course.words
+    assert "change it and empty the canister" in course.words
+
+
+def test_a_service_begins_a_new_count() -> None:
+    # The filter was changed after the fifth month, and wears on.
+    found = _courses(8, lambda month: {"filter_load": 1.0 + 1.6 * (month % 5)})
+    course = found["filter_load"]
+    assert course.since == 5
+    assert course.says is not Says.SERVICE
+    assert course.change == pytest.approx(3.2, abs=0.1)
+
+
+def test_a_leak_that_was_large_from_the_first_is_told_at_once() -> None:
+    found = _courses(1, lambda month: {"hose_leak": 8e-3})
+    assert _due(found) == ["hose_leak"]
+
+
+def test_a_worn_nozzle_that_was_changed_is_no_clogged_one() -> None:
+    found = _courses(8, lambda month: {"nozzle_m": 1.2e-3 * (1 + 0.03 * (month % 6))})
+    assert found["nozzle_m"].since == 6
+    assert found["nozzle_m"].says is not Says.SERVICE
+
+
+# The command -------------------------------------------------------------------------
+
+
+def _write(folder: Path, months: int, change: Change) -> None:
+    for month in range(months):
+        day = datetime.fromtimestamp(_BEGUN + month * _MONTH_S, UTC)
+        book.append(
+            _DEVICE, what="identify", before=b"", after=b"", who="Ada", why="monthly",
+            extra={"identify": _result(change(month)).document()},
+            at=day.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )  # fmt: skip
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EMERY_LEDGER", str(tmp_path))
+    return tmp_path
+
+
+def test_the_command_reads_the_ledger_and_ends_with_1_if_a_service_is_due(ledger: Path) -> None:
+    _write(ledger, 7, lambda month: {"pump": 1.0 - 0.035 * month})
+    page = ledger / "trend.html"
+    ended = CliRunner().invoke(
+        app, ["identify", "--trend", "--device", _DEVICE, "--report", str(page)]
+    )
+    assert ended.exit_code == 1
+    assert "identified 7 times since 2026-01-15" in ended.stdout
+    assert "Service: pump at 20 kPa: the pump is worn" in ended.stdout
+    html = page.read_text()
+    assert html.count("<svg") == 4
+    assert "https://" not in html
+
+
+def test_the_command_in_json(ledger: Path) -> None:
+    _write(ledger, 3, lambda month: {})
+    ended = CliRunner().invoke(app, ["identify", "--trend", "--device", _DEVICE, "--json"])
+    assert ended.exit_code == 0
+    document = json.loads(ended.stdout)
+    assert document["schema"] == "emery.identify.trend/1"
+    assert len(document["quantities"]["pump"]["points"]) == 3
+
+
+def test_other_entries_and_ones_that_cannot_be_read_are_left_out(ledger: Path) -> None:
+    _write(ledger, 2, lambda month: {})
+    book.append(_DEVICE, what="set", before=b"", after=b"")
+    book.append(_DEVICE, what="identify", before=b"", after=b"",
+                extra={"identify": {"schema": "emery.identify/9"}})  # fmt: skip
+    ended = CliRunner().invoke(app, ["identify", "--trend", "--device", _DEVICE])
+    assert ended.exit_code == 0
+    assert "identified 2 times" in ended.stdout
+    assert "entry 4 of the ledger is left out" in " ".join(ended.stderr.split())
+
+
+def test_a_device_that_was_never_identified_is_told_what_to_do(ledger: Path) -> None:
+    book.append(_DEVICE, what="set", before=b"", after=b"")
+    ended = CliRunner().invoke(app, ["identify", "--trend", "--device", _DEVICE])
+    assert ended.exit_code == 2
+    assert "was never identified" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--write"], "--write needs the board file"),
+        (["--device", _DEVICE], "give --trend too"),
+        (["--orifice", "1.5"], "unit"),
+        (["--orifice", "5 mm"], "is not between 0.7 and 3 mm"),
+        (["--orifice", "1.5 kPa"], "a pressure"),
+        (["nowhere.toml"], "there is no board file nowhere.toml"),
+        (["--yes", "--hands", "pipe"], "name one of them"),
+    ],
+)
+def test_bad_input_is_told_before_any_device_is_touched(options: list[str], words: str) -> None:
+    ended = CliRunner().invoke(app, ["identify", *options, "--port", "/nowhere"])
+    assert ended.exit_code == 2
+    assert words in ended.stderr
