@@ -300,6 +300,7 @@ OTHER = encode(bench_settings(pass_gap_ms=5_000))
 ESP32 = wiring.encode(reference_wiring(wiring.ESP32)) + encode(bench_settings())
 OF_BLOB = section(BLOB, CERTIFICATE)
 # What makes a certificate none: the config, what hello says, and the words for people.
+READS_NOT = "this firmware does not read its form"
 UNCERTIFIED = {
     "none": (BARE, "none", "there is none"),
     "changed settings": (with_settings(BLOB, OTHER), "settings", "settings were changed after"),
@@ -311,13 +312,14 @@ UNCERTIFIED = {
         with_section(BARE, CERTIFICATE, payload(ESP32)), "settings", "settings were changed after"
     ),
     "another firmware's": (
-        with_certificate(BARE, "0123456789abcdef"), "firmware", "it was made for another firmware"
+        with_certificate(BARE, "0123456789abcdef"), "firmware",
+        "it was made for another firmware",
     ),
     "of a later form": (
-        with_section(BARE, CERTIFICATE, b"\x02" + OF_BLOB[1:]), "version", "this firmware does not read its form"
+        with_section(BARE, CERTIFICATE, b"\x02" + OF_BLOB[1:]), "version", READS_NOT
     ),
-    "longer": (with_section(BARE, CERTIFICATE, OF_BLOB + b"+"), "version", "this firmware does not read its form"),
-    "shorter": (with_section(BARE, CERTIFICATE, OF_BLOB[:-1]), "version", "this firmware does not read its form"),
+    "longer": (with_section(BARE, CERTIFICATE, OF_BLOB + b"+"), "version", READS_NOT),
+    "shorter": (with_section(BARE, CERTIFICATE, OF_BLOB[:-1]), "version", READS_NOT),
 }
 
 
