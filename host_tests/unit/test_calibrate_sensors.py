@@ -258,6 +258,24 @@ def test_what_is_refused_here_is_no_calibration_for_a_certificate_either() -> No
     assert sensor_fit.SPAN_SHARE == scatter._GAIN_LARGEST
 
 
+def test_many_small_steps_do_not_lead_away_from_the_data_sheet() -> None:
+    # 3 % more than the settings have, which have 3 % themselves.
+    settings = bench_settings(vacuum_a_span_pa=134_600, vacuum_b_span_pa=134_600)
+    points = [point(pa, settings, a=-0.03 * pa, b=-0.03 * pa) for pa in (0, 10_000, 25_000)]
+    with pytest.raises(Implausible, match="from the data sheet"):
+        judged(points, settings)
+    one = [point(pa, settings, a=-0.03 * pa) for pa in (0, 10_000, 25_000)]
+    with pytest.raises(Implausible, match="the span of sensor A"):
+        judged(one, settings)
+    # Another sensor is near to its own settings.
+    other = bench_settings(
+        vacuum_a_span_pa=200_000, vacuum_a_zero_ppm=800_000,
+        vacuum_b_span_pa=200_000, vacuum_b_zero_ppm=800_000,
+    )  # fmt: skip
+    found = judged([point(pa, other, a=0.03 * pa) for pa in (0, 10_000, 25_000)], other)
+    assert found.settings.vacuum_a_span_pa == pytest.approx(200_000 / 1.03, rel=0.001)
+
+
 def test_points_that_cannot_make_a_span_are_refused() -> None:
     settings = bench_settings()
     near = [point(pa, settings) for pa in (0, 4_000, 8_000)]

@@ -35,6 +35,7 @@ _NOISE_PA = 500.0
 # scatter of a certificate takes for calibrated, too (`emery.certificate.scatter`). [E]
 ZERO_SHIFT_PA = 2_500.0
 SPAN_SHARE = 0.04
+_SAME_SENSOR = 0.1  # settings this near to the table's are of the table's sensor [E]
 # What is left between the channels at a point. [E]
 _CHANNELS_APART_PA = 500.0
 _SURE_SD = 2.0  # less than this is no reason to change a setting
@@ -157,13 +158,13 @@ def judge(
     fitted = {channel: fit(points, channel, settings) for channel in CHANNELS}
     # A wrong gauge is wrong for both channels: that is to be said rather than "A is broken".
     ratios = {
-        channel: fitted[channel].span_pa / getattr(settings, f"vacuum_{channel}_span_pa")
+        channel: fitted[channel].span_pa / getattr(nominal(settings), f"vacuum_{channel}_span_pa")
         for channel in CHANNELS
     }
     if all(abs(ratio - 1) > SPAN_SHARE for ratio in ratios.values()):
         percent = 100 * (fmean(ratios.values()) - 1)
         raise Implausible(
-            f"both sensors would need a span {percent:+.0f} % from what they have: rather the "
+            f"both sensors would need a span {percent:+.0f} % from the data sheet's: rather the "
             "gauge is wrong than both of them",
             "See which scale was read and that the gauge is sound; then the dividers, with a "
             "voltmeter.",
@@ -193,11 +194,26 @@ def judge(
     return Calibrated(tuple(points), dict(noise_pa), fitted, before, after)
 
 
+def nominal(settings: Settings) -> Settings:
+    """The settings that a sound sensor is near to: those of the data sheet where the board
+    has that sensor, so that many small steps do not lead away from it; else its own."""
+    found = copied(settings)
+    defaults = Settings()
+    for channel in CHANNELS:
+        zero, span = f"vacuum_{channel}_zero_ppm", f"vacuum_{channel}_span_pa"
+        span_off: float = getattr(settings, span) / getattr(defaults, span) - 1
+        zero_off: float = getattr(settings, zero) - getattr(defaults, zero)
+        if abs(span_off) < _SAME_SENSOR and abs(zero_off) < _SAME_SENSOR * 1e6:
+            setattr(found, zero, getattr(defaults, zero))
+            setattr(found, span, getattr(defaults, span))
+    return found
+
+
 def judge_zero(channel: str, shift_pa: float) -> None:
     """Raises Implausible for a channel that reads that much with the line vented."""
     if abs(shift_pa) > ZERO_SHIFT_PA:
         raise Implausible(
-            f"the zero of sensor {channel.upper()} is {shift_pa:+.0f} Pa from its setting; a "
+            f"the zero of sensor {channel.upper()} is {shift_pa:+.0f} Pa from its data sheet; a "
             f"sound sensor and divider stay within {ZERO_SHIFT_PA:.0f}",
             "Measure the dividers with a voltmeter (answer those questions); if they are right, "
             "put in another sensor.",
@@ -268,14 +284,15 @@ def _judge_channel(
                 "That reading of the gauge is the first suspect: calibrate again. If it comes "
                 "again, the sensor or its port is not in order.",
             )
-    was_zero = getattr(settings, f"vacuum_{channel}_zero_ppm") * 1e-6
-    was_span: float = getattr(settings, f"vacuum_{channel}_span_pa")
+    sound = nominal(settings)
+    was_zero = getattr(sound, f"vacuum_{channel}_zero_ppm") * 1e-6
+    was_span: float = getattr(sound, f"vacuum_{channel}_span_pa")
     shift_pa = (was_zero - fitted.zero) * fitted.span_pa
     judge_zero(channel, shift_pa)
     share = fitted.span_pa / was_span - 1
     if abs(share) > SPAN_SHARE:
         raise Implausible(
-            f"the span of {name} is {100 * share:+.1f} % from its setting; a sound sensor and "
+            f"the span of {name} is {100 * share:+.1f} % from its data sheet; a sound sensor and "
             f"divider stay within {100 * SPAN_SHARE:.0f} %, and the other one does",
             "Measure its divider with a voltmeter; blow its tube free; then put in another "
             "sensor.",

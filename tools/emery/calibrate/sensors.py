@@ -20,6 +20,7 @@ from emery.calibrate.sensor_fit import (
     judge_noise,
     judge_zero,
     kpa,
+    nominal,
 )
 from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
@@ -81,7 +82,7 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
         # What the device reads now is too far off to run a pump by.
         return Calibrated((), noise_pa, {}, before, settings)
     for channel in CHANNELS:
-        judge_zero(channel, zero.vacuum_pa(channel, settings))
+        judge_zero(channel, zero.vacuum_pa(channel, nominal(settings)))
     typed = technician.ask("What does the gauge show with the line vented?", "gauge")
     rest = reading.read(typed, "Pa")
     if abs(rest.value) > ZERO_SHIFT_PA / 2:
