@@ -5,25 +5,35 @@ fast one does two of them with looser bounds.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from emery.calibrate.technician import Technician
+from emery.cli import app
+from emery.config.compiled import decompile
 from emery.config.load import load, load_board
-from emery.identify import guide, page, plausible, report, result, store, verdict
+from emery.config.plant import PLANT_ROWS
+from emery.config.write import board_toml
+from emery.identify import command, guide, page, plausible, report, result, store, verdict
 from emery.identify.excitation import AIR, CLOSED, NOZZLE, ORIFICE, PHASES, RUNS, Run
 from emery.identify.fit import Fit, concluded, fit, pump_flow
 from emery.identify.model import Model
 from emery.identify.parameters import FITTED, NAMES
 from emery.identify.result import Identified
+from emery.ledger import book
+from emery.link.client import Client
 from emery.service_bench.modelled import ModelledBench
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP
 from emery.slot import ROOT
+from emery.transfer import serviced
 from firmware.settings import Settings
+from host_tests.linked import LinkedDevice, linked_device
 from host_tests.unseen_plants import ORIFICE_M, Unseen, draw, measured, put
 
 BOARDS = ROOT / "board_configs"
@@ -143,6 +153,7 @@ def test_a_chip_with_a_coarse_converter_and_a_slow_tick_is_as_honest() -> None:
     assert score.error("curve") <= 0.05, score.table()
 
 
+@pytest.mark.long
 def test_the_hole_is_what_all_litres_hang_on(runs: list[Run], fitted: Fit) -> None:
     # Told a hole that is 4 % wider, everything comes out larger by its area.
     wider = fit(runs, _settings(), "rp2040", 1.04 * ORIFICE_M)
@@ -419,8 +430,6 @@ def test_the_report_has_all_phases_and_asks_nobody(fitted: Fit, tmp_path: Path) 
 def test_the_ledger_keeps_all_of_it(
     fitted: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from emery.ledger import book
-
     monkeypatch.setenv("EMERY_LEDGER", str(tmp_path))
     found = Identified.of(fitted, ORIFICE_M)
     store.keep("ab12cd34", b"", found, who="Ada", why="May", board="mine.toml")
@@ -435,3 +444,101 @@ def test_an_entry_that_is_no_result_is_told(fitted: Fit, spoil: str) -> None:
     del document[spoil]
     with pytest.raises(ValueError, match=r"expected|lacks"):
         result.read(document)
+
+
+# The command -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_hand(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fitted: Fit
+) -> Iterator[tuple[LinkedDevice, _Hand, Path]]:
+    """A device in SERVICE that the command finds, with its board file; what it measures is
+    the modelled device's, and its fit is made already."""
+    monkeypatch.setenv("EMERY_LEDGER", str(tmp_path / "ledger"))
+    unseen = draw(7)
+    bench = _bench(unseen)
+    hand = _Hand(bench, unseen)
+    hand.can_be_asked_again = False
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+
+        @contextmanager
+        def found(port: object, say: object, show: object) -> Iterator[serviced.Serviced]:
+            client = Client(device)
+            yield serviced.Serviced(client, client.hello())
+
+        monkeypatch.setattr(serviced, "serviced", found)
+        monkeypatch.setattr("emery.service_bench.linked.ServiceBench", lambda client, hello: bench)
+        monkeypatch.setattr(command, "_technician", lambda yes, hands: hand)
+        monkeypatch.setattr("emery.identify.fit.fit", lambda *given, **others: fitted)
+        board = tmp_path / "mine.toml"
+        board.write_text(board_toml(decompile(device.blob)))
+        yield device, hand, board
+
+
+def _run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["identify", *words])
+
+
+def test_the_command_writes_the_file_and_keeps_an_entry(
+    at_hand: tuple[LinkedDevice, _Hand, Path], tmp_path: Path
+) -> None:
+    device, _, board = at_hand
+    page_file = tmp_path / "page.html"
+    ended = _run(str(board), "--write", "--who", "Ada", "--report", str(page_file))
+    assert ended.exit_code == 0, ended.stderr
+    assert "volume of canister" in ended.stdout
+    assert f"emery tune {board}" in ended.stdout
+    assert load_board(board).plant["volume_m3"] == pytest.approx(
+        draw(7).plant["volume_m3"], rel=0.05
+    )
+    assert page_file.is_file()
+    hello = Client(device).hello()
+    entry = book.entries(hello.device_id)[-1]
+    assert (entry.what, entry.who) == ("identify", "Ada")
+    assert entry.before == entry.after == device.blob
+    # And the trend finds it.
+    assert "identified once" in _run("--trend", "--device", hello.device_id).stdout
+
+
+def test_the_command_in_json_writes_nothing_unless_asked(
+    at_hand: tuple[LinkedDevice, _Hand, Path],
+) -> None:
+    _, _, board = at_hand
+    before = board.read_text()
+    ended = _run(str(board), "--json")
+    assert ended.exit_code == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    assert document["schema"] == "emery.identify/1"
+    assert document["written"] is None
+    assert set(document["plant"]) == {row.key for row in PLANT_ROWS}
+    assert board.read_text() == before
+
+
+def test_a_refused_measurement_changes_nothing(
+    at_hand: tuple[LinkedDevice, _Hand, Path],
+) -> None:
+    device, hand, board = at_hand
+    before = board.read_text()
+    hand.wrong = 9
+    ended = _run(str(board), "--write")
+    assert ended.exit_code == 1
+    assert "refused: " in ended.stderr
+    assert "Nothing was changed" in ended.stderr
+    assert board.read_text() == before
+    assert all(
+        entry.what != "identify" for entry in book.entries(Client(device).hello().device_id)
+    )
+
+
+def test_the_file_of_another_device_is_refused_before_anything_runs(
+    at_hand: tuple[LinkedDevice, _Hand, Path], tmp_path: Path
+) -> None:
+    _, hand, _ = at_hand
+    other = tmp_path / "other.toml"
+    other.write_text((BOARDS / "esp32_devkitc.toml").read_text())
+    ended = _run(str(other), "--write")
+    assert ended.exit_code == 2
+    assert "is that of" in ended.stderr
+    assert hand.asked == []

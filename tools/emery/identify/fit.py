@@ -12,10 +12,9 @@ import numpy as np
 
 from emery.identify.excitation import CLOSED, NOZZLE, ORIFICE, PHASES, Run, rise_rate
 from emery.identify.model import COUNT, GAIN_SPREAD, ORIFICE_SPREAD, Array, Model
-from emery.identify.parameters import BY_NAME, FITTED, NAMES, Parameter
+from emery.identify.parameters import BY_NAME, FITTED, NAMES, SURE, Parameter
 from firmware.settings import Settings
 
-_SURE = 1.96  # standard deviations of a 95 % interval
 _LONGEST = 40  # evaluations, of each part of the fit
 _USUAL = 10
 _ORIFICE_STEP = 1e-3
@@ -205,10 +204,10 @@ def _best(model: Model, phase: str, tries: Sequence[Array]) -> Array:
 def _estimate(
     row: Parameter, at: int, fitted: Array, covariance: Array, model: Model
 ) -> Estimate:
-    half = _SURE * float(np.sqrt(covariance[at, at]))
+    half = SURE * float(np.sqrt(covariance[at, at]))
     centre = float(fitted[at])
     low, value, high = (row.value(one) for one in (centre - half, centre, centre + half))
-    told = 1.0 - half / _SURE / float(model.prior_spread[at])
+    told = 1.0 - half / SURE / float(model.prior_spread[at])
     return Estimate(
         row.name,
         min(max(value, row.lowest), row.highest),
@@ -239,5 +238,5 @@ def pump_flow(
         moved = found.fitted.copy()
         moved[at] += BY_NAME[name].step
         slope[at] = (flow(moved) - centre) / BY_NAME[name].step
-    half = _SURE * float(np.sqrt(slope @ found.covariance @ slope))
+    half = SURE * float(np.sqrt(slope @ found.covariance @ slope))
     return centre, max(0.0, centre - half), centre + half

@@ -11,6 +11,8 @@ from math import exp, log
 
 from emery.simulator.plant import PARAMETERS
 
+SURE = 1.96  # standard deviations to each end of a 95 % interval
+
 _PLANT = {row[0]: row for row in PARAMETERS}
 
 

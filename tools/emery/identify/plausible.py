@@ -21,7 +21,7 @@ _LEAKS_SHARE = 0.5  # of the pump's rate: what a leak may let in on the closed c
 _REACHES_SHARE = 0.5  # of the vacuum that the pump should reach on the closed cap
 _HOLE_SHARE = 0.05  # the least that a hole or an open nozzle lets in besides
 _CLOSED_SHARE = 0.6  # of the pump's rate: what it makes on a closed cap, all told
-_OPEN_PA = 9_000.0  # more is not a tip that is free in the air
+_FREE_TIP_PA = 9_000.0  # more is not a tip that is free in the air
 _DIFFER_PA = 2_000.0  # both sensors at the same vacuum
 _HELD_MS = 100  # between places on a held vacuum
 _COASTED_MS = 250  # after it the pump has stopped
@@ -68,7 +68,7 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
                 "it stays so, the line leaks: emery calibrate leak tells where to look.",
             )
     elif phase == AIR:
-        if peak_pa > _OPEN_PA:
+        if peak_pa > _FREE_TIP_PA:
             raise Implausible(
                 phase,
                 f"{peak_pa / 1_000:.1f} kPa came up with the tip in the air",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import sqrt
 
+from emery.identify.parameters import SURE
 from emery.identify.result import FLOW_PA, Identified
 
-_SURE = 1.96
 _DAY_S = 86_400.0
 _WEEKS_AHEAD = 52.0
 # So many measurements tell a pace. [E]
@@ -39,7 +39,7 @@ class Measured:
     @property
     def sigma(self) -> float:
         """Standard deviation."""
-        return max((self.high - self.low) / (2.0 * _SURE), 1e-12)
+        return max((self.high - self.low) / (2.0 * SURE), 1e-12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,8 @@ def _change(quantity: Quantity, before: Measured, after: Measured) -> tuple[floa
         doubt = ratio * sqrt(
             (before.sigma / base) ** 2 + (after.sigma / max(after.value, 1e-12)) ** 2
         )
-        return ratio - 1.0, _SURE * doubt
-    return after.value - before.value, _SURE * sqrt(before.sigma**2 + after.sigma**2)
+        return ratio - 1.0, SURE * doubt
+    return after.value - before.value, SURE * sqrt(before.sigma**2 + after.sigma**2)
 
 
 def _weeks(quantity: Quantity, points: Sequence[Measured]) -> float | None:
@@ -189,7 +189,7 @@ def _weeks(quantity: Quantity, points: Sequence[Measured]) -> float | None:
     slope = (
         mean(lambda point: (point.epoch / _DAY_S - t_mean) * (point.value - value_mean)) / spread
     )
-    if quantity.bad * slope <= _SURE / sqrt(total * spread):
+    if quantity.bad * slope <= SURE / sqrt(total * spread):
         return None
     first, last = points[0], points[-1]
     room = quantity.limit * (first.value if quantity.by_share else 1.0)

@@ -22,7 +22,7 @@ def text(device: str, found: Sequence[Course]) -> str:
     times = "once" if count == 1 else f"{count} times"
     lines = [f"device {device}, identified {times} since {_day(points[0])}", ""]
     head = "".join(f"{_day(points[at]):>{_CELL}}" for at in shown)
-    lines += [f"{'':<18}{head}   {'change':<13}", "─" * COLUMNS]
+    lines += [f"{'':<18}{head}   change", "─" * COLUMNS]
     for course in found:
         cells = "".join(f"{_value(course.points[at]):>{_CELL}}" for at in shown)
         label = f"{course.quantity.words}"
