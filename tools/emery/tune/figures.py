@@ -47,7 +47,7 @@ _TICK_S = 0.005  # of the bench's handpiece
 _EPISODES = handpiece.PER_PLANT
 _LIFT_LEVELS = (2, 6, 10)
 _LIFT_FLOW_MG_MIN = 10_000
-_TRIP_STEP_MS = 2  # between the places in a tick at which a pump sticks
+_TRIP_STEP_MS = 1  # between the places in a tick at which a pump sticks
 _LEAST_SHARE_PERMILLE = 200  # lowest of the table
 
 # By so much one episode of those that are counted may move a figure, in percent, with

@@ -41,6 +41,8 @@ _ROUNDS = 2
 _FINALISTS = 4
 _AT_ONCE = 2  # of them
 _WANDER_CASES = 12
+# What is not at least this much quicker is no reason to change settings. [E]
+_ENOUGH = 0.98
 # What the search tries: by how much some settings are multiplied. [E]
 MOVES: tuple[dict[str, float], ...] = (
     {"pump_lag_ms": 0.82},
@@ -297,7 +299,9 @@ def tuned(
         # A device whose proof is wrong for its pump is not left at that.
         only = start | {"proof_share_permille": proposed["proof_share_permille"]}
         if only != start:
-            made.chosen = _passed(tries, made, [only], days) or made.start
+            passed = _passed(tries, made, [only], days, enough=1.0)
+            if passed is not None and gate(made.start, {"present": passed}):
+                made.chosen = passed
     made.after = made.chosen
     if sliders.are_moved:
         show(0.93, "measuring what the sliders do")
@@ -312,16 +316,21 @@ def tuned(
 
 
 def _passed(
-    tries: Tries, made: Tuned, candidates: Sequence[Values], days: Sequence[dict[str, float]]
+    tries: Tries,
+    made: Tuned,
+    candidates: Sequence[Values],
+    days: Sequence[dict[str, float]],
+    enough: float = _ENOUGH,
 ) -> Measured | None:
-    """The quickest of these that passes the gate; the others are noted."""
+    """The quickest of these that passes the gate, if it is quick enough to be worth a
+    change; the others are noted."""
     against = {"defaults": made.defaults}
     if made.start is not made.defaults:
         against["present"] = made.start
     found = sorted(_measure(tries, candidates, made.cases), key=lambda one: one.slowness)
     for candidate in found:
         worse = gate(candidate, against)
-        if not worse and candidate.slowness <= made.start.slowness:
+        if not worse and candidate.slowness <= enough * made.start.slowness:
             candidate.figures.update(tries.others(candidate.values, days))
             worse = gate(candidate, against)
             if not worse:
