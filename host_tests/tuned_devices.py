@@ -4,11 +4,11 @@ Off, by numbers of the device and of the defaults alone: the defaults are off fo
 device that takes half as long again to stop as they say (a pump lag of 225 ms or more),
 and that needs at least a tenth of full speed less than they say to hold level 5
 (24 kPa). Either mistake makes the regulator brake late; together they carry the vacuum
-past the band of +-2 kPa in which the bench lets it settle.
+past the band of +-2 kPa in which the bench lets it settle. Only devices count that the
+firmware lets treat: the proof must pass on the device as it was identified.
 
 Where only one of the two is off the defaults already settle in the shortest time there
 is (the rise is full drive whatever the settings say), and nothing can be gained there.
-`wide` is that: either of the two, in either direction.
 """
 
 import random
@@ -21,6 +21,7 @@ from emery.bench.references import drive_that_holds
 from emery.tune import figures, search
 from emery.tune.formulas import TUNED, with_values
 from emery.tune.sliders import Sliders
+from firmware import faults
 from firmware.limits import LEVEL_VACUUM_PA
 from firmware.settings import Settings
 
@@ -69,13 +70,20 @@ def is_off(plant: dict[str, float]) -> bool:
     return plant["pump_lag_s"] >= LAG_S and less_to_hold_permille(plant) >= LESS_PERMILLE
 
 
+def may_treat(plant: dict[str, float]) -> bool:
+    """Does the proof pass, with a share that is this pump's?"""
+    share = {"proof_share_permille": search.proposal(plant)["proof_share_permille"]}
+    settings = with_values(Settings(), share)
+    return figures.refused_by_proof(settings, plant) == faults.NONE
+
+
 def off_devices(count: int, first_seed: int) -> list[tuple[int, dict[str, float]]]:
     """So many devices that the defaults are off for, with their seeds."""
     found = []
     seed = first_seed
     while len(found) < count:
         plant = device(seed)
-        if is_off(plant):
+        if is_off(plant) and may_treat(plant):
             found.append((seed, plant))
         seed += 1
     return found

@@ -11,7 +11,8 @@ from emery.tune import figures
 from emery.tune.formulas import holds, with_values
 from emery.tune.search import GATE_DAYS, Measured, Tuned, Worse
 from emery.tune.sliders import Sliders
-from firmware import limits
+from firmware import faults, limits
+from firmware.settings import Settings
 
 SCHEMA = "emery.tune/1"
 # Levels whose strokes are drawn.
@@ -63,6 +64,7 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
             {"level": hold.level, "drive_permille": hold.drive_permille, "is_held": hold.is_held}
             for hold in holds(made.plant)
         ],
+        "refused_by_proof": _refused_by_proof(made),
         "figures": [
             {
                 "key": key,
@@ -96,6 +98,13 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
         "written": None,
         "backup": None,
     }
+
+
+def _refused_by_proof(made: Tuned) -> str:
+    """The code of the fault with which the proof refuses this device, "" if it does not."""
+    settings = with_values(Settings(), made.after.values)
+    fault = figures.refused_by_proof(settings, made.plant)
+    return "" if fault == faults.NONE else str(faults.CATALOGUE[fault][1])
 
 
 def _rounded(measured: Measured, key: str) -> float:

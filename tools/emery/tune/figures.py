@@ -139,8 +139,9 @@ def of_regulation(found: Sequence[Stroke]) -> dict[str, float]:
 
 
 def times_s(found: Sequence[Stroke]) -> dict[str, float]:
-    """Medians of what a vacuum takes to settle, in s."""
+    """What a vacuum takes to settle, in s: the mean of first contacts, and medians."""
     return {
+        "settle_mean": fmean(stroke.figures.settle_s for stroke in found),
         "settle": median(stroke.figures.settle_s for stroke in found),
         "again": median(stroke.again_s for stroke in found),
         "fine": median(stroke.fine_s for stroke in found),
@@ -224,6 +225,12 @@ def of_handpiece(settings: Settings, plants: Plants, seed: int) -> dict[str, flo
 
 def _right_pct(told: list[bool], refused: int) -> float:
     return 100.0 * sum(told) / max(1, len(told) + refused)
+
+
+def refused_by_proof(settings: Settings, plant: Mapping[str, float]) -> int:
+    """The fault with which the proof refuses a device, or NONE."""
+    rig = handpiece.Rig(settings, 1)
+    return rig.prove(Plant(dict(plant), Noise(2), _TICK_S))
 
 
 def of_feed(settings: Settings, plants: Plants, seed: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ from typing import Any
 
 _WIDE = 79
 TIMES = {
+    "settle_mean": "vacuum within 2 kPa, first contact, mean",
     "settle": "vacuum within 2 kPa, first contact",
     "again": "vacuum within 2 kPa, next contact",
     "fine": "vacuum within 0.5 kPa, first contact",
@@ -70,13 +71,19 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
             f"This pump has nothing in hand at level {', '.join(lost)}: the proof before each "
             "treatment will offer what it reaches on the day."
         )
+    if told["refused_by_proof"]:
+        code = told["refused_by_proof"]
+        yield from _wrapped(
+            f"The proof before a treatment refuses this device with {code}, and no setting here "
+            f"changes that. What to do: emery faults {code}"
+        )
     yield ""
     yield f"{'setting':<36}{'before':>14}{'after':>14}"
     for row in told["settings"]:
         mark = "" if row["before"] == row["after"] else "  changed"
         yield f"{row['key']:<36}{row['before']:>14}{row['after']:>14}{mark}"
     yield ""
-    yield f"{'median of all strokes':<40}{'before':>10}{'after':>10}{'':>4}"
+    yield f"{'median of all strokes, or mean':<40}{'before':>10}{'after':>10}{'':>4}"
     for name, words in TIMES.items():
         before, after = (told["times_s"][name][side] for side in ("before", "after"))
         yield f"{words:<40}{before:>8.2f} s{after:>8.2f} s{_share(before, after)}"
