@@ -14,7 +14,9 @@ from emery.identify.page import text
 from emery.identify.result import Identified
 
 _MOST_DOTS = 1_400
-_ENLARGED = 10.0  # what is left over, in the drawings
+# What is left over is drawn enlarged, where the vacuum is not small itself.
+_ENLARGED = 10.0
+_SMALL_KPA = 3.0
 
 
 def html(device: str, fit: Fit, result: Identified) -> str:
@@ -23,7 +25,8 @@ def html(device: str, fit: Fit, result: Identified) -> str:
         f"<p class='quiet'>Orifice {result.orifice_m * 1e3:g} mm, air pressure "
         f"{result.atmosphere_pa / 1e3:.1f} kPa. Dots: vacuum as the device recorded it (mean of "
         "both sensors). Line: what the fitted plant would have read. Brown: the difference, "
-        f"{_ENLARGED:g} times enlarged.</p><pre>{escape(text(result))}</pre>",
+        f"{_ENLARGED:g} times enlarged where the vacuum is above {_SMALL_KPA:g} kPa.</p>"
+        f"<pre>{escape(text(result))}</pre>",
     ]
     for phase in PHASES:
         parts.append(f"<h2>{escape(ASKED[phase])}</h2>{_phase(fit, phase)}")
@@ -52,13 +55,14 @@ def _phase(fit: Fit, phase: str) -> str:
         said.append(0.5 * (first + second) * 1e-3)
     highest = max(1.0, float(np.ceil(1.08 * max(row.max() for row in measured))))
     lowest = -0.18 * highest
+    enlarged = _ENLARGED if highest > _SMALL_KPA else 1.0
     axes = Axes(0.0, end_s, lowest, highest)
     drawn = [axes.frame("kPa", [(value, f"{value:g}") for value in ticks(end_s)], "s")]
     every = max(1, sum(map(len, measured)) // _MOST_DOTS)
     for x, y, model in zip(times, measured, said, strict=True):
         drawn.append(axes.dots(x[::every], y[::every]))
         drawn.append(axes.line("line", x, model))
-        left = np.convolve(_ENLARGED * (y - model), np.ones(9) / 9.0, mode="same")
+        left = np.convolve(enlarged * (y - model), np.ones(9) / 9.0, mode="same")
         drawn.append(axes.line("left", x, np.clip(left, lowest, highest)))
     return axes.svg(drawn)
 
