@@ -1,5 +1,6 @@
 """What a tuning came to, as `--json` prints it; the table and the page are made of it."""
 
+from collections import Counter
 from typing import Any
 
 from emery.bench import regulation
@@ -8,11 +9,10 @@ from emery.config import quantity
 from emery.config.plant import PLANT_ROWS
 from emery.config.rows import SETTING_ROWS
 from emery.tune import figures
-from emery.tune.formulas import holds, with_values
+from emery.tune.formulas import TUNED, holds, with_values
 from emery.tune.search import GATE_DAYS, Measured, Tuned, Worse
 from emery.tune.sliders import Sliders
 from firmware import faults, limits
-from firmware.settings import Settings
 
 SCHEMA = "emery.tune/1"
 # Levels whose strokes are drawn.
@@ -64,7 +64,7 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
             {"level": hold.level, "drive_permille": hold.drive_permille, "is_held": hold.is_held}
             for hold in holds(made.plant)
         ],
-        "refused_by_proof": _refused_by_proof(made),
+        "proof": _proof(made),
         "figures": [
             {
                 "key": key,
@@ -100,11 +100,15 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
     }
 
 
-def _refused_by_proof(made: Tuned) -> str:
-    """The code of the fault with which the proof refuses this device, "" if it does not."""
-    settings = with_values(Settings(), made.after.values)
-    fault = figures.refused_by_proof(settings, made.plant)
-    return "" if fault == faults.NONE else str(faults.CATALOGUE[fault][1])
+def _proof(made: Tuned) -> dict[str, Any]:
+    """On how many days the proof refuses the device, and with which fault mostly."""
+    settings = figures.on_the_bench(with_values(made.settings, made.after.values), TUNED)
+    levels = len(regulation.SET_VACUUMS_PA)
+    plants = {case.number // levels: case.parameters for case in made.cases}
+    found = Counter(figures.refused_by_proof(settings, plant) for plant in plants.values())
+    passed = found.pop(faults.NONE, 0)
+    code = str(faults.CATALOGUE[found.most_common(1)[0][0]][1]) if found else ""
+    return {"days": len(plants), "refused": len(plants) - passed, "code": code}
 
 
 def _rounded(measured: Measured, key: str) -> float:

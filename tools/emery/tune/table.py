@@ -71,11 +71,12 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
             f"This pump has nothing in hand at level {', '.join(lost)}: the proof before each "
             "treatment will offer what it reaches on the day."
         )
-    if told["refused_by_proof"]:
-        code = told["refused_by_proof"]
+    proof = told["proof"]
+    if proof["refused"]:
         yield from _wrapped(
-            f"The proof before a treatment refuses this device with {code}, and no setting here "
-            f"changes that. What to do: emery faults {code}"
+            f"The proof before a treatment refuses this device on {proof['refused']} of "
+            f"{proof['days']} days, mostly with {proof['code']}; no setting here changes that, "
+            f"and it will hardly get a certificate. What to do: emery faults {proof['code']}"
         )
     yield ""
     yield f"{'setting':<36}{'before':>14}{'after':>14}"
