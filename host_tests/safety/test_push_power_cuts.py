@@ -9,7 +9,6 @@ The line that is cut, instead of the power, is in host_tests/unit/test_push.py.
 """
 
 import os
-from pathlib import Path
 
 import pytest
 

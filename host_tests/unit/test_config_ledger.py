@@ -1,6 +1,7 @@
 """The device's own ledger: the last sixteen configs, from whom and why."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,8 @@ def test_it_begins_empty(storage: MockStorage) -> None:
 
 
 def test_an_entry_reads_back_as_it_was_told(storage: MockStorage) -> None:
-    assert append(storage, 12, 1_764_000_000, digest(1), "a_technician", "quicker_on_the_cheek_of_")
+    why = "quicker_on_the_cheek_of_"
+    assert append(storage, 12, 1_764_000_000, digest(1), "a_technician", why)
     (entry,) = entries_of(entries(storage))
     assert (entry.number, entry.boots, entry.digest) == (1, 12, digest(1))
     assert (entry.who, entry.why) == ("a technician", "quicker on the cheek of ")
@@ -84,8 +86,8 @@ def test_one_that_cannot_be_written_is_told(storage: MockStorage) -> None:
     assert not append(storage, 1, 0, digest(1), "me", "why")
 
 
-def test_all_of_it_fits_into_a_place_of_the_flash(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("state")
+def test_all_of_it_fits_into_a_place_of_the_flash(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
     storage = FlashStorage(str(folder), "ledger", RunningMock())
     for number in range(LEDGER_ENTRIES + 3):
         assert append(storage, 1, 0, digest(number), "x" * 12, "y" * 24)
