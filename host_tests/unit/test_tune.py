@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,16 +18,18 @@ from emery.bench.regulation import Case, Figures
 from emery.certificate import make
 from emery.certificate.known import Certified
 from emery.cli import app
+from emery.config.compiled import decompile
 from emery.config.load import load_board
 from emery.config.rows import SETTING_ROWS
 from emery.simulator.plant import TIP_IN_AIR, Plant
+from emery.transfer import bring, wish
 from emery.tune import command, figures, formulas, page, search, table
 from emery.tune.document import document
 from emery.tune.formulas import TUNED, fitted, holds, proposal, with_values
 from emery.tune.sliders import FIRMNESS, Sliders, slid
-from firmware import limits
+from firmware import limits, treatment
 from firmware.settings import Settings, broken_rules
-from host_tests import tuned_devices
+from host_tests import configs, tuned_devices
 
 _ROWS = {row.name: row for row in SETTING_ROWS}
 _HELD_WITHIN_PA = 3_000
@@ -323,6 +326,8 @@ def certify_as(monkeypatch: pytest.MonkeyPatch, *, passes: bool) -> None:
 
 def run(*arguments: object) -> SimpleNamespace:
     done = CliRunner().invoke(app, ["tune", *map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
     return SimpleNamespace(code=done.exit_code, out=done.stdout, err=done.stderr)
 
 
@@ -354,6 +359,40 @@ def test_with_one_the_file_gets_the_settings_and_keeps_the_rest(
     (backup,) = (file for file in board_file.parent.iterdir() if file.suffix == ".bak")
     assert backup.read_text(encoding="utf-8") == BOARD
     assert str(backup) in done.out
+
+
+@pytest.mark.usefixtures("tuned_by_hand")
+def test_a_push_changes_the_tuned_settings_and_the_plant_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, board_file: Path
+) -> None:
+    on_device = configs.blob(stroke_ms=400)
+    hello = SimpleNamespace(state=treatment.STANDBY)
+    pushed: list[tuple[bytes, dict[str, object]]] = []
+
+    @contextmanager
+    def reached(*_: object) -> Iterator[tuple[None, SimpleNamespace, bytes]]:
+        yield None, hello, on_device
+
+    configs.certify_without_simulation(monkeypatch)
+    certify_as(monkeypatch, passes=True)
+    monkeypatch.setattr(wish, "reached", reached)
+    monkeypatch.setattr(bring, "bring", lambda blob, port, **told: pushed.append((blob, told)))
+    done = run(board_file, "--push", "--why", "slow pump")
+    assert done.code == 0, done.err
+    ((blob, told),) = pushed
+    before, after = decompile(on_device), decompile(blob)
+    changed = [
+        row.name for row in SETTING_ROWS
+        if getattr(before.settings, row.name) != getattr(after.settings, row.name)
+    ]
+    assert changed
+    assert set(changed) <= set(TUNED)
+    assert [zone.name for zone in after.settings.zones] == [
+        zone.name for zone in before.settings.zones
+    ]
+    assert configs.standing(blob) == "ok"
+    assert (told["what"], told["why"]) == ("tune", "slow pump")
+    assert board_file.read_text(encoding="utf-8") == BOARD
 
 
 @pytest.mark.usefixtures("tuned_by_hand")
