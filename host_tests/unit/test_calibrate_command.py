@@ -109,17 +109,24 @@ def test_write_puts_it_on_the_device_into_the_file_and_into_the_ledger(
     assert "sensors.vacuum_a_zero" in entry.changed
 
 
-def test_the_pump_and_the_feed_go_the_same_way(device: LinkedDevice, model: HeldModel) -> None:
+def test_the_pump_and_the_feed_go_the_same_way(
+    device: LinkedDevice, model: HeldModel, tmp_path: Path
+) -> None:
     for name in ("offset_a_pa", "offset_b_pa"):
         model.sensors.set(name, 0.0)
-    code, out, _ = run("pump", "--write", "--json")
+    path = board_file(tmp_path)
+    code, out, _ = run("pump", str(path), "--write", "--json")
     assert code == 0
+    assert "[plant]" in path.read_text(encoding="utf-8")
     told = json.loads(out)
     assert told["schema"] == "emery.calibrate/1"
     assert told["changes"]["regulator.pump_start"]["before"] == "11 %"
     assert told["found"]["pump_start_permille"] == pytest.approx(150, abs=8)
     now = decode(config_file.settings_of(device.blob))
     assert now.pump_start_permille == pytest.approx(150, abs=8)
+    # The certificate is made on a pump that starts there, too.
+    assert decompile(device.blob).plant["pump_dead_band"] == pytest.approx(0.15, abs=0.008)
+    assert told["changes"]["plant.pump_dead_band"]["before"] == ""
     device._start(1)
     device.run_until("SERVICE")
     model.plant.set("feed_full_mg_min", 15_000.0)

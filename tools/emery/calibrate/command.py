@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from emery.transfer.serviced import Serviced
     from firmware.settings import Settings
 
+    # What a procedure gives: the table, the settings, what it found of the plant, and what
+    # goes into the ledger.
+    Measured = tuple[str, Settings, dict[str, float], dict[str, Any]]
+
 calibrate_app = typer.Typer(
     help="Measure a device in SERVICE, step by step, and offer what follows from it.",
     no_args_is_help=True,
@@ -65,16 +69,17 @@ def sensors(
 
     def measure(
         bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "tuple[str, Settings, dict[str, object]]":
+    ) -> "Measured":
         found = procedure.measure(bench, settings, technician)
         if not found.points:
             return (
                 "The dividers come first: put them into force, then calibrate the sensors "
                 "again.\n",
                 found.settings,
+                {},
                 {"dividers_first": True},
             )
-        return sensor_table.text(found), found.settings, found.extra()
+        return sensor_table.text(found), found.settings, {}, found.extra()
 
     _calibrate("sensors", measure, board, port, write, who, why, answers, hands, as_json)
 
@@ -90,9 +95,9 @@ def pump(
 
     def measure(
         bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "tuple[str, Settings, dict[str, object]]":
+    ) -> "Measured":
         found = procedure.measure(bench, settings, technician)
-        return procedure.text(found), found.settings, found.extra()
+        return procedure.text(found), found.settings, found.plant, found.extra()
 
     _calibrate("pump", measure, board, port, write, who, why, answers, hands, as_json)
 
@@ -108,9 +113,9 @@ def feed(
 
     def measure(
         bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "tuple[str, Settings, dict[str, object]]":
+    ) -> "Measured":
         found = procedure.measure(bench, settings, technician)
-        return procedure.text(found), found.settings, found.extra()
+        return procedure.text(found), found.settings, {}, found.extra()
 
     _calibrate("feed", measure, board, port, write, who, why, answers, hands, as_json)
 
@@ -295,7 +300,7 @@ def _told() -> Iterator[None]:
 
 def _calibrate(
     name: str,
-    measure: "Callable[[LinkedHold, Settings, Technician], tuple[str, Settings, dict[str, Any]]]",
+    measure: "Callable[[LinkedHold, Settings, Technician], Measured]",
     board: Path | None,
     port: str | None,
     write: bool,
@@ -312,8 +317,10 @@ def _calibrate(
     from emery.calibrate.technician import Keyboard
 
     with _told(), _session(port, answers, hands, write=write) as session:
-        text, settings, extra = measure(session.bench, session.settings, session.technician)
-        after, changes = offer.offered(session.blob, settings)
+        text, settings, plant, extra = measure(
+            session.bench, session.settings, session.technician
+        )
+        after, changes = offer.offered(session.blob, settings, plant)
         if as_json:
             _write_json(name, extra, changes, True)
         else:

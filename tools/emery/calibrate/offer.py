@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from emery.config import edit
+from emery.config.compiled import decompile
 from emery.config.document import Document, file_text
 from emery.config.extends import joined
 from emery.config.load import finished_board
+from emery.config.plant import encode_plant
 from emery.ledger import book, keys, table
 from emery.transfer.push import config_of, push
 from emery.transfer.serviced import Serviced
@@ -22,9 +24,14 @@ from firmware import config_file
 from firmware.settings import Settings, encode
 
 
-def offered(blob: bytes, settings: Settings) -> tuple[bytes, list[keys.Change]]:
-    """The device's config with other settings, and what differs."""
+def offered(
+    blob: bytes, settings: Settings, plant: Mapping[str, float]
+) -> tuple[bytes, list[keys.Change]]:
+    """The device's config with other settings and more of its plant, and what differs."""
     after = config_file.with_settings(blob, encode(settings))
+    if plant:
+        known = encode_plant({**decompile(blob).plant, **plant})
+        after = config_file.with_section(after, config_file.PLANT, known)
     return after, keys.changes(blob, after)
 
 

@@ -41,6 +41,9 @@ _LAG_STEP_MS = 5
 _LAG_LONGEST_MS = 800
 _LEAST_SD = 0.1  # percent; no fit is better than that [E]
 _DELAY_S = 0.008  # of tubes and sensors [E]
+# What the settings have already, as well as it can be measured. [E]
+_SAME_PERMILLE = 5.0
+_SAME_LAG = 0.1
 _LAG_SD = 0.15  # a lag that is known no better is not offered
 
 
@@ -52,7 +55,8 @@ Run = tuple[int, list[tuple[float, float]]]
 class PumpFound:
     """Dead-band in permille of the drive with its standard deviation; lag in ms.
     `turned_percent` is where the ramp saw it turn; `rates` are
-    (percent, Pa/s) of the runs above."""
+    (percent, Pa/s) of the runs above. `plant` is the same as the pneumatics of the device,
+    by the simulator's names: what its certificate is made on."""
 
     turned_percent: int
     start_permille: float
@@ -60,6 +64,7 @@ class PumpFound:
     rates: tuple[tuple[int, float], ...]
     lag_ms: float
     lag_sd_ms: float
+    plant: dict[str, float]
     before: Settings
     settings: Settings
 
@@ -114,9 +119,11 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     technician.please("Put the tip in the air and open the crystal hose.",
                       "tip air; open nozzle")  # fmt: skip
     after = copied(settings)
-    _take(after, "pump_start_permille", 10 * start)
+    plant = {"pump_dead_band": round(start / 100, 4)}
+    _take(after, "pump_start_permille", 10 * start, max(_SAME_PERMILLE, 20 * start_sd))
     if lag_sd_ms < _LAG_SD * lag_ms:
-        _take(after, "pump_lag_ms", lag_ms)
+        plant["pump_lag_s"] = round(lag_ms / 1_000, 4)
+        _take(after, "pump_lag_ms", lag_ms, max(_SAME_LAG * lag_ms, 2 * lag_sd_ms))
     if after.pump_start_permille >= after.hold_low_permille:
         raise Implausible(
             f"the pump starts at {start:.1f} % of drive, and hold_low holds level 1 with "
@@ -125,11 +132,12 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
             "tune",
         )
     return PumpFound(
-        turned, 10 * start, 10 * start_sd, tuple(rates), lag_ms, lag_sd_ms, settings, after
+        turned, 10 * start, 10 * start_sd, tuple(rates), lag_ms, lag_sd_ms, plant, settings, after
     )
 
 
-def _take(settings: Settings, name: str, value: float) -> None:
+def _take(settings: Settings, name: str, value: float, same: float) -> None:
+    """Another value for a setting, if it is another one. Raises Implausible."""
     row = next(row for row in SETTINGS if row[0] == name)
     if not row[3] <= value <= row[4]:
         raise Implausible(
@@ -138,7 +146,8 @@ def _take(settings: Settings, name: str, value: float) -> None:
             "See that the pump is the one that the board file is for, and that its power "
             "supply is sound.",
         )
-    setattr(settings, name, round(value))
+    if abs(value - getattr(settings, name)) > same:
+        setattr(settings, name, round(value))
 
 
 def _turned(bench: HoldingBench) -> int:
@@ -281,6 +290,6 @@ def text(found: PumpFound) -> str:
     )
     lines.append(
         f"its speed follows in {found.lag_ms:.0f} ms (+-{found.lag_sd_ms:.0f})"
-        + ("" if found.settings.pump_lag_ms == round(found.lag_ms) else ": not known well enough")
+        + ("" if "pump_lag_s" in found.plant else ": not known well enough")
     )
     return "\n".join(lines) + "\n"
