@@ -56,8 +56,8 @@ def test_the_defaults_hold_on_every_adc(chip: str) -> None:
 BAD: dict[str, tuple[dict[str, int], str, tuple[int, ...]]] = {
     "a gain that only creeps": ({"gain_permille_per_kpa": 10}, "steady", (2, 4, 66)),
     "a pump that is slower than the settings know": ({"pump_lag_ms": 50}, "over", (0, 2, 4)),
-    "a pump that is quicker than they know": ({"pump_lag_ms": 400}, "over", (0, 10)),
-    "a dead band that is not there": ({"pump_start_permille": 300}, "over", (10,)),
+    "a pump that is quicker than they know": ({"pump_lag_ms": 400}, "settle", (42, 190)),
+    "a dead band that is not there": ({"pump_start_permille": 300}, "ripple", (160,)),
     "a search that does not reach the skin": ({"search_permille": 100}, "settle", (20, 22)),
     "hold drives far too low": (
         {"hold_low_permille": 150, "hold_high_permille": 300, "integral_permille_per_kpa_s": 0},
@@ -65,28 +65,25 @@ BAD: dict[str, tuple[dict[str, int], str, tuple[int, ...]]] = {
     ),
     "hold drives far too high": (
         {"hold_low_permille": 600, "hold_high_permille": 1_000, "integral_permille_per_kpa_s": 0},
-        "settle", (4, 6),
+        "settle", (72, 82),
     ),
     "a soft margin in which sound gauges trip": (
         {"soft_margin_pa": 1_000, "soft_margin_permille": 0}, "chopped", (10, 12),
-    ),
-    "a soft margin that overshoots meet": (
-        {"soft_margin_pa": 2_000, "soft_margin_permille": 0}, "chopped", (16, 18),
     ),
     "the span of another gauge": (
         {"vacuum_a_span_pa": 150_000, "vacuum_b_span_pa": 150_000}, "steady", (6, 8),
     ),
     "the zero of another gauge": ({"vacuum_a_zero_ppm": 880_000}, "sound", (0, 2)),
     "a contact that is never seen": (
-        {"contact_on_pa": 8_000, "contact_on_permille": 500}, "found", (20, 22),
+        {"contact_on_pa": 8_000, "contact_on_permille": 500}, "found", (24, 26),
     ),
-    "a contact that is believed too late": ({"contact_on_ms": 200}, "found", (20, 24)),
+    "a contact that is believed too late": ({"contact_on_ms": 200}, "found", (28, 86)),
     "a lift that is not seen": (
         {"contact_off_pa": 1_000, "contact_off_permille": 50, "contact_on_pa": 2_000,
          "contact_on_permille": 100},
         "lifted", (74, 76),
     ),
-    "a lift that is believed too late": ({"contact_off_ms": 200}, "lifted", (74, 82)),
+    "a lift that is believed too late": ({"contact_off_ms": 200}, "lifted", (82, 116)),
     "a contact that drops out as it comes": (
         {"contact_on_pa": 8_000, "contact_off_pa": 6_000, "contact_on_permille": 500,
          "contact_off_permille": 400},
@@ -98,10 +95,7 @@ BAD: dict[str, tuple[dict[str, int], str, tuple[int, ...]]] = {
         {"sensor_supply_tolerance_permille": 20}, "sound", (40, 42),
     ),
     "a supply that is another one": ({"sensor_supply_mv": 4_500}, "sound", (0,)),
-    "a proof that asks too much": ({"proof_share_permille": 800}, "sound", (20, 22)),
-    "a soft latch that lets a runaway go on": (
-        {"soft_time_ms": 200, "soft_latch_ms": 1_000}, "runaway_free", (88,),
-    ),
+    "a proof that asks too much": ({"proof_share_permille": 800}, "sound", (92, 184)),
 }  # fmt: skip
 
 
@@ -147,7 +141,7 @@ def test_every_requirement_is_failed_by_something() -> None:
         "over": {"over_pa": 2_900.0},
         "runaway_peak": {"runaway_peak_pa": 49_900.0},
         "runaway_free": {"runaway_free_ms": 590.0},
-        "settle": {"settle_ms": 1_450.0},
+        "settle": {"settle_ms": 1_350.0},
         "steady": {"steady_error_pa": 1_900.0},
         "ripple": {"ripple_pa": 1_900.0},
         "over_margin": {"soft_percent": 90.0},
@@ -155,7 +149,7 @@ def test_every_requirement_is_failed_by_something() -> None:
         "apart": {"apart_percent": 95.0},
         "found": {"found_ms": 430.0},
         "lost": {"lost_ms": 5.0},
-        "lifted": {"lift_ms": 430.0},
+        "lifted": {"lift_ms": 400.0},
         "ghost": {"ghost_ms": 5.0},
         "off_skin": {"off_skin_ms": 5.0},
         "shut": {"shut_ms": 130.0},

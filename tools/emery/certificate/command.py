@@ -17,7 +17,8 @@ def certify(
     board: Annotated[
         Path | None,
         typer.Argument(
-            help="A board file. Default: the shipped pico_reference.", show_default=False
+            help="A board file, or a shipped board by name. Default: pico_reference.",
+            show_default=False,
         ),
     ] = None,
     *,
@@ -76,12 +77,12 @@ def certify(
 
 
 def _board(path: Path | None) -> "Board":
-    from emery import slot
     from emery.config.document import ConfigError
     from emery.config.load import load_board, refuse_bench_rig
+    from emery.config.named import config_file
 
     try:
-        meant = load_board(path or slot.ROOT / "board_configs" / "pico_reference.toml")
+        meant = load_board(config_file(path or Path("pico_reference")))
         refuse_bench_rig(meant)
     except ConfigError as error:
         terminal.complain(error.render())
