@@ -19,7 +19,7 @@ from statistics import median
 from emery.bench import regulation
 from emery.bench.references import drive_that_holds
 from emery.tune import figures, search
-from emery.tune.formulas import TUNED, with_values
+from emery.tune.formulas import TUNED, proposal, with_values
 from emery.tune.sliders import Sliders
 from firmware import faults
 from firmware.limits import LEVEL_VACUUM_PA
@@ -72,14 +72,14 @@ def is_off(plant: dict[str, float]) -> bool:
 
 def may_treat(plant: dict[str, float]) -> bool:
     """Does the proof pass, with a share that is this pump's?"""
-    share = {"proof_share_permille": search.proposal(plant)["proof_share_permille"]}
+    share = {"proof_share_permille": proposal(plant)["proof_share_permille"]}
     settings = with_values(Settings(), share)
     return figures.refused_by_proof(settings, plant) == faults.NONE
 
 
 def off_devices(count: int, first_seed: int) -> list[tuple[int, dict[str, float]]]:
     """So many devices that the defaults are off for, with their seeds."""
-    found = []
+    found: list[tuple[int, dict[str, float]]] = []
     seed = first_seed
     while len(found) < count:
         plant = device(seed)
@@ -92,7 +92,7 @@ def off_devices(count: int, first_seed: int) -> list[tuple[int, dict[str, float]
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One device on days that were not tuned for: the figures with the defaults and as
-    tuned, the medians of `figures.times_s`, and what is worse beyond the bench's noise."""
+    tuned, the medians of `figures.times_s`, and what is worse by more than chance."""
 
     seed: int
     plant: dict[str, float]
@@ -119,11 +119,12 @@ def compare(case: tuple[int, dict[str, float]]) -> Compared:
     seed, plant = case
     settings = Settings()
     tries = search.Tries(settings, "rp2040", in_line)
-    made = search.tuned(plant, tries, Sliders(), lambda part, title: None, search.proposal(plant))
+    made = search.tuned(plant, tries, Sliders(), lambda part, title: None, proposal(plant))
     days = figures.days(plant, UNSEEN_DAYS, UNSEEN_SEED)
     cases = regulation.cases_on(days)
-    found = []
-    for values in ({}, made.after.values):
+    found: list[tuple[dict[str, float], dict[str, float]]] = []
+    sides: list[dict[str, int]] = [{}, made.after.values]
+    for values in sides:
         own = with_values(settings, values)
         strokes = figures.strokes(own, "rp2040", cases, UNSEEN_SEED)
         told = figures.of_regulation(strokes)
@@ -135,7 +136,7 @@ def compare(case: tuple[int, dict[str, float]]) -> Compared:
     worse = [
         (key, value, defaults[key])
         for key, value in tuned.items()
-        if figures.BOUNDS[key].worse_by(value, defaults[key]) > 1 + 1e-6
+        if figures.is_worse(key, value, defaults[key], UNSEEN_DAYS)
     ]
     return Compared(
         seed, plant, bool(made.changed), dict(made.after.values), defaults, tuned, defaults_s,

@@ -128,10 +128,10 @@ def _board(named: Path) -> "tuple[Board, Path]":
     except ConfigError as error:
         terminal.complain(error.render())
         raise typer.Exit(ExitCode.BAD_INPUT) from None
-    if not meant.plant:
+    if "volume_m3" not in meant.plant:
         terminal.refuse(
-            f"{path} has no [plant]: nothing was measured on this device yet, so there is\n"
-            "nothing to tune by. Measure it first (two minutes, with the calibrated orifice\n"
+            f"{path} has no [plant] with a volume: not enough was measured on this device, so\n"
+            "there is nothing to tune by. Measure it first (two minutes, with the orifice\n"
             f"tip): emery identify {path} --write"
         )
     return meant, path

@@ -43,7 +43,7 @@ _MOST_PERMILLE = 970
 # At a drive just above the dead band the pump must turn, at a low supply too. [E]
 _START_MARGIN_PERMILLE = 10
 # firmware/vacuum_regulator.py takes 1 kPa for a sealing tip. [E, the margin]
-_OPEN_PA = 800
+_OPEN_TIP_PA = 800
 _SEARCH_LEAST_PERMILLE = 300
 # The proof pulls for 6 s (firmware/proof.py) and calls a pump weak at 0.85 of this
 # share. A bad day has a filter of twice the loss and 95 % of the supply; what is
@@ -51,7 +51,7 @@ _SEARCH_LEAST_PERMILLE = 300
 _PULL_S = 6.0
 _BAD_DAY = {"filter_load": 2.0, "supply": 0.95}
 _SHARE_MARGIN = 0.97
-_TICK_S = 0.02
+_STEADY_TICK_S = 0.02
 
 _ROWS = {row.name: row for row in SETTING_ROWS}
 _NOMINAL: dict[str, float] = {row[0]: row[4] for row in PARAMETERS}
@@ -139,13 +139,13 @@ def _hold_line(found: list[Hold]) -> tuple[float, float]:
 
 
 def _search(plant: Mapping[str, float]) -> float:
-    """The largest drive at which the open tip shows no more than _OPEN_PA."""
+    """The largest drive at which the open tip shows no more than _OPEN_TIP_PA."""
     low, high = _SEARCH_LEAST_PERMILLE, _ROWS["search_permille"].high
-    if _reached_pa({**plant, "filter_load": 1.0}, TIP_IN_AIR, 2.0, high) <= _OPEN_PA:
+    if _reached_pa({**plant, "filter_load": 1.0}, TIP_IN_AIR, 2.0, high) <= _OPEN_TIP_PA:
         return high
     while high - low > 5:
         middle = (low + high) // 2
-        if _reached_pa({**plant, "filter_load": 1.0}, TIP_IN_AIR, 2.0, middle) <= _OPEN_PA:
+        if _reached_pa({**plant, "filter_load": 1.0}, TIP_IN_AIR, 2.0, middle) <= _OPEN_TIP_PA:
             low = middle
         else:
             high = middle
@@ -162,8 +162,8 @@ def _proof_share(plant: Mapping[str, float]) -> float:
 
 def _reached_pa(plant: Mapping[str, float], tip: int, seconds: float, permille: int) -> float:
     """The vacuum at the handpiece after so long at a constant drive."""
-    device = Plant(dict(plant), Silence(), _TICK_S)
+    device = Plant(dict(plant), Silence(), _STEADY_TICK_S)
     device.tip = tip
-    for _ in range(round(seconds / _TICK_S)):
+    for _ in range(round(seconds / _STEADY_TICK_S)):
         device.run(permille, 0, VENT_CLOSED)
     return device.skin_pa

@@ -4,8 +4,8 @@ The formulas' proposal is changed a little, one setting after the other, and tri
 a few days of the device. The best of these are finalists. What is taken must pass the
 gate, on more days: on no figure of the bench may it be worse than the present
 settings, nor than the defaults, by more than the noise that the bench's baseline gives
-the figure (or by one episode of those that are counted). If none passes, the present
-settings stay.
+the figure, or than chance on this few days (`figures.is_worse`). If none passes, the
+present settings stay.
 
     tune(plant, settings, adc, sliders, workers, show) -> Tuned
 """
@@ -34,7 +34,7 @@ GATE_DAYS = 24
 # proposal, so many by each of three figures, and at every so-manieth of the others. [E]
 _HARDEST = 4
 _EVERY = 10
-_SEED = 11
+_DRAW = 11
 _LIFT_DAYS = 8
 _TRIP_DAYS = 4
 _ROUNDS = 2
@@ -178,7 +178,7 @@ class Tries:
         """The strokes of each candidate in these cases."""
         tasks = [
             Task(
-                "regulation", with_values(self.settings, values), self.adc, cases, (), _SEED,
+                "regulation", with_values(self.settings, values), self.adc, cases, (), _DRAW,
                 is_short,
             )
             for values in candidates
@@ -192,9 +192,9 @@ class Tries:
         settings = with_values(self.settings, values)
         half = len(plants) // 2
         tasks = [
-            Task("handpiece", settings, self.adc, (), plants, _SEED),
-            Task("feed", settings, self.adc, (), plants[:_LIFT_DAYS], _SEED),
-            Task("trip", settings, self.adc, (), plants[half : half + _TRIP_DAYS], _SEED),
+            Task("handpiece", settings, self.adc, (), plants, _DRAW),
+            Task("feed", settings, self.adc, (), plants[:_LIFT_DAYS], _DRAW),
+            Task("trip", settings, self.adc, (), plants[half : half + _TRIP_DAYS], _DRAW),
         ]
         found: dict[str, float] = {}
         for answer in self._run(tasks):
@@ -207,7 +207,7 @@ class Tries:
     ) -> list[dict[str, float]]:
         """What the firmware tells of the tip, with each candidate."""
         tasks = [
-            Task("handpiece", with_values(self.settings, values), self.adc, (), plants, _SEED)
+            Task("handpiece", with_values(self.settings, values), self.adc, (), plants, _DRAW)
             for values in candidates
         ]
         return [answer for answer in self._run(tasks) if isinstance(answer, dict)]
@@ -215,7 +215,7 @@ class Tries:
     def wander_pa(self, values: Values, cases: Sequence[Case]) -> float:
         """How far a candidate is from the set vacuum while the leak wanders."""
         settings = with_values(self.settings, values)
-        for answer in self._run([Task("wander", settings, self.adc, cases, (), _SEED)]):
+        for answer in self._run([Task("wander", settings, self.adc, cases, (), _DRAW)]):
             if isinstance(answer, dict):
                 return answer["wander_pa"]
         raise RuntimeError("no answer")
@@ -268,7 +268,7 @@ def tuned(
     defaults = {name: getattr(Settings(), name) for name in TUNED}
     start = defaults if sliders.are_moved else present
     show(0.0, "drawing days of this device")
-    days = figures.days(plant, GATE_DAYS, _SEED)
+    days = figures.days(plant, GATE_DAYS, _DRAW)
     cases = regulation.cases_on(days)
     if not cases:
         raise CannotTune(
@@ -339,20 +339,17 @@ def _passed(
     return None
 
 
-def gate(candidate: Measured, against: Mapping[str, Measured]) -> list[Worse]:
-    """On which figures a candidate is worse than those that it must match."""
+def gate(
+    candidate: Measured, against: Mapping[str, Measured], day_count: int = GATE_DAYS
+) -> list[Worse]:
+    """On which figures, of so many days, a candidate is worse than those it must match."""
     return [
         Worse(key, value, other.figures[key], than)
         for than, other in against.items()
         for key, value in candidate.figures.items()
-        if key in other.figures and _is_worse(key, value, other.figures[key])
+        if key in other.figures
+        and figures.is_worse(key, value, other.figures[key], day_count)
     ]
-
-
-def _is_worse(key: str, value: float, than: float) -> bool:
-    bound = figures.BOUNDS[key]
-    noises = max(1.0, figures.ONE_EPISODE.get(key, 0.0) / bound.noise)
-    return bound.worse_by(value, than) > noises + 1e-6
 
 
 def _measure(
