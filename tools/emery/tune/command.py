@@ -128,11 +128,12 @@ def _board(named: Path) -> "tuple[Board, Path]":
     except ConfigError as error:
         terminal.complain(error.render())
         raise typer.Exit(ExitCode.BAD_INPUT) from None
-    if "volume_m3" not in meant.plant:
+    # What `emery calibrate pump` writes alone is not enough to tune by.
+    if meant.plant.keys() <= {"pump_dead_band", "pump_lag_s"}:
         terminal.refuse(
-            f"{path} has no [plant] with a volume: not enough was measured on this device, so\n"
-            "there is nothing to tune by. Measure it first (two minutes, with the orifice\n"
-            f"tip): emery identify {path} --write"
+            f"{path} has no [plant], or only its pump's start and lag: too little was\n"
+            "measured on this device to tune by. Measure it first (two minutes, with the\n"
+            f"calibrated orifice tip): emery identify {path} --write"
         )
     return meant, path
 
