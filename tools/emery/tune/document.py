@@ -10,7 +10,7 @@ from emery.config.plant import PLANT_ROWS
 from emery.config.rows import SETTING_ROWS
 from emery.tune import figures
 from emery.tune.formulas import TUNED, holds, with_values
-from emery.tune.search import GATE_DAYS, Measured, Tuned, Worse
+from emery.tune.search import GATE_DAYS, Measured, Tuned, Worse, within_chance
 from emery.tune.sliders import Sliders
 from firmware import faults, limits
 
@@ -73,6 +73,7 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
                 "defaults": _rounded(made.defaults, key),
                 "before": _rounded(made.before, key),
                 "after": _rounded(made.after, key),
+                "chance": round(figures.chance(key, GATE_DAYS), 3),
             }
             for key in made.before.figures
         ],
@@ -85,6 +86,7 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
         },
         "wander_pa": {"before": round(made.wander_pa[0]), "after": round(made.wander_pa[1])},
         "worse": [_worse(one) for one in made.worse],
+        "within_chance": within_chance(made.after, made.before),
         "refused": [
             {
                 "settings": {

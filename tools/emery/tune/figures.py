@@ -93,7 +93,8 @@ class Bound:
 def _bounds() -> dict[str, Bound]:
     noises = baseline.read()
     return {
-        key.name: Bound(key.most, float(noises[key.name].noise), key.decimals)
+        # A place fewer than the bench tells, of many more plants.
+        key.name: Bound(key.most, float(noises[key.name].noise), max(0, key.decimals - 1))
         for key in KEYS
         if key.group in GROUPS and "esp32" not in key.name
     }
@@ -102,13 +103,23 @@ def _bounds() -> dict[str, Bound]:
 BOUNDS = _bounds()
 
 
+def chance(key: str, day_count: int) -> float:
+    """By how much a figure of so many days may differ and say nothing."""
+    return max(
+        BOUNDS[key].noise, _TRIP_CHANCE.get(key, 0.0), _EPISODE_PCT_DAYS.get(key, 0.0) / day_count
+    )
+
+
 def is_worse(key: str, value: float, than: float, day_count: int) -> bool:
     """Is a figure, of so many days, worse than another by more than chance?"""
     bound = BOUNDS[key]
-    chance = max(
-        bound.noise, _TRIP_CHANCE.get(key, 0.0), _EPISODE_PCT_DAYS.get(key, 0.0) / day_count
-    )
-    return bound.worse_by(value, than) * bound.noise > chance + 1e-6
+    return bound.worse_by(value, than) * bound.noise > chance(key, day_count) + 1e-6
+
+
+def is_strictly_worse(key: str, value: float, than: float) -> bool:
+    """Is a figure worse than another as far as it is told?"""
+    places = BOUNDS[key].decimals
+    return BOUNDS[key].worse_by(round(value, places), round(than, places)) > 0
 
 
 def days(plant: Mapping[str, float], count: int, seed: int) -> list[dict[str, float]]:

@@ -73,7 +73,9 @@ def _verdict(told: dict[str, Any]) -> tuple[str, bool, str]:
     if told["worse"]:
         worse = ", ".join(WORDS[one["key"]][0] for one in told["worse"])
         return "AS WISHED", False, f"by the sliders, and worse than before in: {worse}"
-    return "BETTER", True, "as good as before on every figure of the bench, or better"
+    if told["within_chance"]:
+        return "BETTER", True, "no figure of the bench is worse by more than chance makes it"
+    return "BETTER", True, "no figure of the bench is worse than before"
 
 
 def _strong(row: dict[str, Any]) -> str:

@@ -120,7 +120,13 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
     if not told["is_changed"]:
         yield "Nothing changes: no other settings are as good on every figure and quicker."
     elif not told["worse"]:
-        yield "As good as before on every figure of the bench, or better."
+        if not told["within_chance"]:
+            yield "No figure of the bench is worse than before."
+        else:
+            yield from _wrapped(
+                "No figure of the bench is worse than before by more than chance makes it; worse "
+                f"within that: {'; '.join(_apart(told, key) for key in told['within_chance'])}."
+            )
     else:
         worse = "; ".join(
             f"{WORDS[one['key']][0]} {one['value']:g} for {one['wanted']:g}"
@@ -134,6 +140,13 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
             f"{len(refused)} were quicker, and worse in: "
             + "; ".join(WORDS[key][0] for key in keys)
         )
+
+
+def _apart(told: dict[str, Any], key: str) -> str:
+    row = next(row for row in told["figures"] if row["key"] == key)
+    words, unit = WORDS[key]
+    before, after = (f"{row[side]:.{row['decimals']}f}" for side in ("before", "after"))
+    return f"{words} {before} to {after} {unit} (+-{row['chance']:g})".replace("  ", " ")
 
 
 def _wrapped(words: str) -> list[str]:
