@@ -112,6 +112,14 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     assert len(few) == 2
 
 
+def test_what_is_shipped_is_known_without_a_simulation(few: list[int]) -> None:
+    board = load_board(BOARDS / "esp32_devkitc.toml")
+    made = certify(board.settings, board.chip, board.plant)
+    assert made.payload == known.find(board.settings, board.chip, board.plant)
+    assert (made.plants, made.peak_pa, made.settle_ms) == certificate.figures(made.payload)
+    assert few == []
+
+
 def test_the_number_of_processes_changes_nothing() -> None:
     chosen = trials({}, Settings())[:9]
     one = try_out(Settings(), "rp2040", chosen, processes=1)

@@ -22,6 +22,7 @@ from typing import Any
 
 from emery import slot
 from emery.certificate.marks import marks
+from firmware import certificate
 from firmware.settings import Settings
 
 SHIPPED = "board_configs/certificates/shipped.toml"
@@ -47,9 +48,6 @@ class Certified:
 
 def find(settings: Settings, chip: str, plant: Mapping[str, float] | None = None) -> bytes:
     """The payload of the certificate of these settings, b"" if none is known."""
-    shipped = _shipped().get(_name(settings, chip, plant or {}))
-    if shipped is not None:
-        return shipped
     made = recall(settings, chip, plant or {})
     return made.payload if made is not None else b""
 
@@ -57,7 +55,10 @@ def find(settings: Settings, chip: str, plant: Mapping[str, float] | None = None
 def recall(
     settings: Settings, chip: str, plant: Mapping[str, float]
 ) -> Certified | None:
-    """What the user's cache knows of these settings: passed or failed."""
+    """What is known of these settings, shipped or in the user's cache: passed or failed."""
+    shipped = _shipped().get(_name(settings, chip, plant))
+    if shipped is not None:
+        return Certified(shipped, "", *certificate.figures(shipped))
     try:
         told = json.loads(_file(settings, chip, plant).read_text(encoding="utf-8"))
         return Certified(**{**told, "payload": base64.b64decode(told["payload"])})

@@ -14,6 +14,7 @@ from firmware import faults
 from firmware.settings import Settings
 
 HARD_LIMIT = "hard_limit_pa"
+PLANTS = "plants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Requirement:
 
     `limit` is in `unit`, above the setting `above` if there is one; `spare` is what a
     certificate asks for beyond it. `at_least` turns it round. With `of_all` the value is
-    a share of the plants in percent; else it is the worst plant's. `look_at` names the
-    settings that a failure is most often about.
+    a share of the plants in percent, in PLANTS their number; else it is the worst
+    plant's. `look_at` names the settings that a failure is most often about.
     """
 
     key: str
@@ -70,7 +71,7 @@ class Verdict:
 
 REQUIREMENTS = (
     Requirement(
-        "sound", "no fault on a sound plant", "plants", 0.0, 0.0,
+        "sound", "no fault on a sound plant", PLANTS, 0.0, 0.0,
         "self-test, proof and treatment of a sound device end without a fault: a device that"
         " trips for nothing is soon operated past its trips",
         ("protection.hard_limit", "proof.proof_share", "regulator.search"),
@@ -239,6 +240,8 @@ def _judge(
         worst, plant = pick(values, key=lambda pair: pair[0])
         if requirement.of_all:
             worst = 100.0 * sum(value for value, _ in values) / len(values)
+        elif requirement.unit == PLANTS:
+            worst = sum(value for value, _ in values)
     return Verdict(
         requirement, requirement.bound(settings, False), requirement.bound(settings, spared),
         worst, plant,

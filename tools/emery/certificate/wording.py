@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from emery.certificate.course import Figures, Trial
-from emery.certificate.requirements import LOOK_AT_FOR_FAULT, Requirement, Verdict
+from emery.certificate.requirements import LOOK_AT_FOR_FAULT, PLANTS, Requirement, Verdict
 from firmware import faults, treatment
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ def failure(verdict: Verdict, trials: Sequence[Trial], figures: Sequence[Figures
     asked = verdict.requirement
     text = f"{asked.title}: {value(verdict.worst, asked)}, {expected(verdict)}"
     if verdict.plant >= 0 and not asked.of_all:
-        text += f"; worst on plant {verdict.plant}"
-        if asked.key == "sound":
+        word = "first" if asked.unit == PLANTS else "worst"
+        text += f"; {word} on plant {verdict.plant}"
+        if asked.unit == PLANTS:
             text += f", {fate(figures[verdict.plant])}"
     look_at = asked.look_at
-    if asked.key == "sound" and verdict.plant >= 0:
+    if asked.unit == PLANTS and verdict.plant >= 0:
         look_at = LOOK_AT_FOR_FAULT.get(figures[verdict.plant].fault, look_at)
     if look_at:
         text += f"; look at {', '.join(look_at[:4])}"
@@ -64,10 +65,10 @@ def value(worst: float | None, asked: Requirement) -> str:
         return f"{worst / 1000:.2f} kPa"
     if asked.unit == "times":
         return f"{worst:.2f}"
-    if asked.unit == "plants":
-        return "none" if not worst else "found"
     if not worst:
         return "none"
+    if asked.unit == PLANTS and worst == 1:
+        return "1 plant"
     return f"{worst:.0f} {asked.unit}"
 
 
