@@ -49,6 +49,7 @@ def test_a_leak_and_exchanged_buttons_are_found_over_the_link(
     device: tuple[VirtualBoard, Path, Hands],
 ) -> None:
     board, pipe, _ = device
+    _device_id(board.port)
     at = ("--port", board.port, "--hands", str(pipe))
     told = emery("calibrate", "leak", *at, "--write", "--who", "ann", "--json")
     assert told.returncode == 1, told.stdout + told.stderr
@@ -77,8 +78,10 @@ def test_a_leak_and_exchanged_buttons_are_found_over_the_link(
 
 
 def _device_id(port: str) -> str:
+    """Who it is, once it is in STANDBY."""
     from emery.link.client import connected
+    from emery.link.operate import wait_for
 
-    with connected(port) as (_, hello):
-        assert hello.state in (treatment.STANDBY, treatment.SELF_TEST)
+    with connected(port) as (client, hello):
+        wait_for(client, treatment.STANDBY)
         return hello.device_id
