@@ -67,7 +67,7 @@ def direction(seed: int) -> Direction:
             "pump_lag_s": chance.uniform(0.12, 0.19),
             "pump_free_flow_m3_s": chance.uniform(4.6e-4, 5.6e-4),
         }
-    ends = {name: _ROWS[name][chance.choice((3, 4))] for name in names}
+    ends = {name: int(_ROWS[name][chance.choice((3, 4))]) for name in names}
     return Direction(seed, chance.choice(CHIPS), plant, ends)
 
 

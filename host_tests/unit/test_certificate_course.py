@@ -5,6 +5,7 @@ A few plants of the scatter are enough to see it, and quick.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -136,7 +137,7 @@ def test_what_a_requirement_tells_to_look_at_are_keys_of_a_board_file() -> None:
 
 def test_every_requirement_is_failed_by_something() -> None:
     """Figures that are bad in one way only."""
-    bad = {
+    bad: dict[str, dict[str, Any]] = {
         "sound": {"fault": faults.OVER_VACUUM},
         "peak": {"peak_pa": 44_500.0},
         "over": {"over_pa": 2_900.0},
@@ -158,7 +159,7 @@ def test_every_requirement_is_failed_by_something() -> None:
         "free": {"free_ms": 450.0},
     }
     assert set(bad) == {requirement.key for requirement in REQUIREMENTS}
-    good = {
+    good: dict[str, Any] = {
         "level": 5, "set_pa": 24_000, "peak_pa": 24_500.0, "over_pa": 500.0, "settle_ms": 900.0,
         "bound_ms": 1_000.0, "steady_error_pa": 100.0, "ripple_pa": 100.0, "feed_share": 1.0,
         "found_ms": 100.0, "lift_ms": 100.0, "free_ms": 100.0, "runaway_peak_pa": 46_000.0,

@@ -4,9 +4,11 @@ from collections import Counter
 
 import pytest
 
-from emery.certificate import scatter
+from emery.certificate import course, scatter
+from emery.certificate import marks as of
 from emery.certificate.course import levels
 from emery.certificate.marks import marks, scatter_mark
+from emery.certificate.requirements import REQUIREMENTS
 from emery.certificate.scatter import (
     PLANT,
     SENSORS,
@@ -152,15 +154,13 @@ def test_any_setting_chip_or_plant_makes_it_another_certificate() -> None:
 def test_another_scatter_or_another_requirement_has_another_mark(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from emery.certificate import marks as of
-
     seen = {scatter_mark({})}
     for module, name, value in (
         (scatter, "SCATTER_VERSION", 99),
         (scatter, "INSIDE", 137),
         (scatter, "PLANT", PLANT[1:]),
-        (of, "REQUIREMENTS", of.REQUIREMENTS[1:]),
-        (of.course, "COURSE_VERSION", 99),
+        (of, "REQUIREMENTS", REQUIREMENTS[1:]),
+        (course, "COURSE_VERSION", 99),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
