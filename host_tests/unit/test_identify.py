@@ -324,6 +324,10 @@ def _hose_off(bench: ModelledBench) -> None:
     bench.plant.set("hose_leak", 0.1)
 
 
+def _clogged(bench: ModelledBench) -> None:
+    bench.plant.set("filter_load", 200.0)
+
+
 def _gauges_apart(bench: ModelledBench) -> None:
     bench.sensors.set("gain_a", 1.18)
 
@@ -338,6 +342,7 @@ def _gauges_apart(bench: ModelledBench) -> None:
         (CLOSED, _gauges_apart, "sensors differ by"),
         (ORIFICE, _in_air, "Put the orifice tip on"),
         (ORIFICE, _closed, "held as on the closed cap"),
+        (ORIFICE, _clogged, "change the filter"),
         (NOZZLE, _closed, "Open the clamp"),
         (NOZZLE, _in_air, "Put the cap on"),
         (AIR, _closed, "Take the cap off"),

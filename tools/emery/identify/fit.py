@@ -18,7 +18,9 @@ from firmware.settings import Settings
 _LONGEST = 40  # evaluations, of each part of the fit
 _USUAL = 10
 _ORIFICE_STEP = 1e-3
-_VENT_TIMING_S = 0.001  # [E]
+# What is rounded in the recordings cannot be told more finely: a vent moves within some
+# ticks, outputs act between them, and drives are whole permille. [E]
+_ROUNDED = {"vent_lag_s": 0.001, "pump_lag_s": 0.0005, "pump_dead_band": 0.0003}
 # Where the fit may begin.
 _MOVES_PA_S = 300.0
 _LITRES = (0.2, 0.32, 0.5, 0.8, 1.25, 2.0)
@@ -92,9 +94,12 @@ def concluded(
     # What the whole result would be if the hole were a little larger: all litres scale
     # with it. The fit has no say in how large it is.
     covariance += np.outer(*[_per_orifice(model, fitted, covariance / scale) * orifice_spread] * 2)
-    # A vent that moves within two ticks shows in few samples, whose times are rounded.
-    vent = NAMES.index("vent_lag_s")
-    covariance[vent, vent] += (_VENT_TIMING_S / BY_NAME["vent_lag_s"].value(fitted[vent])) ** 2
+    for name, spread in _ROUNDED.items():
+        at = NAMES.index(name)
+        row = BY_NAME[name]
+        if row.by_log:
+            spread /= row.value(float(fitted[at]))
+        covariance[at, at] += spread**2
     estimates = {
         row.name: _estimate(row, at, fitted, covariance, model) for at, row in enumerate(FITTED)
     }

@@ -80,7 +80,8 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
             raise Implausible(
                 phase,
                 f"only {peak_pa / 1_000:.1f} kPa came up with the {tip} on",
-                f"Put the {tip} on, all the way, and repeat this step.",
+                f"Put the {tip} on, all the way, and repeat this step. If it is on, filter or "
+                "hose are blocked, and the pump draws no air through them: change the filter.",
             )
         more = _lost(own, settings) - _lost(closed, settings)
         quickest = max(rise_rate(run.recording, settings) for run in own)
