@@ -45,7 +45,7 @@ def test_a_board_is_identified_over_the_link(chip: str, tmp_path: Path) -> None:
     )
     for name, value in _PLANT.items():
         world.plant.set(name, value)
-    with VirtualBoard(chip, tmp_path, world=world, fast=True) as board:
+    with VirtualBoard(chip, tmp_path, world=world, fast=True, held=True) as board:
         client = Client(BoardLine(board))
         operate.wait_for(client, treatment.STANDBY)
         client.into_service()

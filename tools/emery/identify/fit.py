@@ -18,9 +18,11 @@ from firmware.settings import Settings
 _LONGEST = 40  # evaluations, of each part of the fit
 _USUAL = 10
 _ORIFICE_STEP = 1e-3
-# What is rounded in the recordings cannot be told more finely: a vent moves within some
-# ticks, outputs act between them, and drives are whole permille. [E]
-_ROUNDED = {"vent_lag_s": 0.001, "pump_lag_s": 0.0005, "pump_dead_band": 0.0003}
+# What cannot be told more finely, as standard deviations: a vent moves within some ticks,
+# outputs act between them, drives are whole permille, and no cap is quite tight. [E]
+_ROUNDED = {
+    "vent_lag_s": 0.001, "pump_lag_s": 0.002, "pump_dead_band": 0.0003, "hose_leak": 5e-5,
+}  # fmt: skip
 # Where the fit may begin.
 _MOVES_PA_S = 300.0
 _LITRES = (0.2, 0.32, 0.5, 0.8, 1.25, 2.0)

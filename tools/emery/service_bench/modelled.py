@@ -19,7 +19,7 @@ from firmware.controller import Controller
 from firmware.settings import Settings, encode
 from hal.mock import MockBoard, MockStorage
 
-_TURN_MS = 20
+_MAIN_LOOP_MS = 20
 _POLL_MS = 200
 _START_MS = 500  # until the barometer is known and the core is in SERVICE
 _WIRING = (
@@ -124,5 +124,5 @@ class ModelledBench(Bench):
         if self._ms % _POLL_MS == 0:
             board.barometer_pa = int(plant.atmosphere_pa)
             board.measure_barometer()
-        if self._ms % _TURN_MS == 0:
+        if self._ms % _MAIN_LOOP_MS == 0:
             self.app.turn()
