@@ -24,6 +24,7 @@ from emery.config.rows import SETTING_ROWS
 from emery.simulator.plant import TIP_IN_AIR, Plant
 from emery.transfer import bring, wish
 from emery.tune import command, figures, formulas, page, search, table
+from emery.tune import document as document_module
 from emery.tune.document import document
 from emery.tune.formulas import TUNED, fitted, holds, proposal, with_values
 from emery.tune.sliders import FIRMNESS, Sliders, slid
@@ -318,6 +319,7 @@ def tuned_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
             return tune_fake(patch, Fake(0.5, 0.4), settings)
 
     monkeypatch.setattr(search, "tune", tune_it)
+    monkeypatch.setattr(document_module, "holds", lambda plant: [])
 
 
 def certify_as(monkeypatch: pytest.MonkeyPatch, *, passes: bool) -> None:
