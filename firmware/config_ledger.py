@@ -7,7 +7,8 @@ them: flashed, or copied by hand.
 
 It is committed after the config, so that it never tells of what did not happen. If the
 power fails between the two, the next start finds a config that the newest entry does not
-name, and adds it. Only SERVICE and such a start import this module.
+name, and adds it. Such a start imports this module, and the link once it is asked for it,
+but not while somebody is treated.
 
 Form of the record, little-endian: first 8 bytes of the newest config's SHA-256 (all that a
 start has to look at) | entries, oldest first. An entry: u32 number | u32 starts so
@@ -40,13 +41,12 @@ def entries(storage: Storage) -> bytes:
         record = storage.load()
     except OSError:
         return b""
-    kept = b""
+    kept = bytearray()
     for at in range(_DIGEST_BYTES, len(record) - _ENTRY_LENGTH + 1, _ENTRY_LENGTH):
-        entry = bytes(record[at : at + _ENTRY_LENGTH])
-        body = entry[: _ENTRY_LENGTH - _ENTRY_CRC]
-        if struct.pack("<I", crc32(body)) == entry[_ENTRY_LENGTH - _ENTRY_CRC :]:
-            kept += entry
-    return kept
+        crc_at = at + _ENTRY_LENGTH - _ENTRY_CRC
+        if crc32(record[at:crc_at]) == struct.unpack_from("<I", record, crc_at)[0]:
+            kept.extend(record[at : at + _ENTRY_LENGTH])
+    return bytes(kept)
 
 
 def append(

@@ -20,7 +20,7 @@ from micropython import const
 from firmware import config_file, settings, storage
 from firmware.app import App
 from firmware.line import AT, NEW_LINE, RETURN, Line, is_whole
-from firmware.treatment import BOOT, SERVICE
+from firmware.treatment import BOOT, PROOF, SERVICE, TREATING
 from hal.contract import COMMAND_LAST, RunningBoard
 
 PROTOCOL = const(1)
@@ -301,6 +301,9 @@ class Link:
         elif what == "certificate":
             blob = config_file.section(self._info["config_blob"], config_file.CERTIFICATE)
         elif what == "ledger":
+            # It takes memory, and no garbage is collected then.
+            if not self._board.is_safe() or self._state() in (PROOF, TREATING):
+                return "no outputs may be active: the ledger has to wait"
             from firmware import config_ledger
 
             blob = config_ledger.entries(self._board.ledger_storage)

@@ -174,6 +174,15 @@ def test_nothing_is_put_or_committed_while_an_output_is_active(device: LinkedDev
     assert device.blob is before
 
 
+def test_the_ledger_waits_until_no_garbage_piles_up() -> None:
+    with linked_device() as device:
+        device.run_until("STANDBY")
+        client = Client(device)
+        assert len(client.ledger()) == 1
+        device.to_treating()
+        assert "has to wait" in refusal(client, "blob", "ledger", 0)
+
+
 DAMAGED = {
     "nothing": (b"", "0 bytes that came"),
     "wiring": (b"?" + OTHER[1:], "magic"),
