@@ -1,6 +1,10 @@
 """The ledger of a device: whole lines, in a chain, that nothing is lost from."""
 
+import errno
 import json
+import os
+import resource
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +176,34 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(LedgerError, match=r"No space left.*EMERY_LEDGER=FOLDER"):
         add()
     assert lines() == was
+
+
+def test_a_disk_that_takes_part_of_a_line_keeps_none_of_it() -> None:
+    add(2)
+    was = place.ledger_file(ID).read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(was) + 100, before[1]))
+    try:
+        with pytest.raises(LedgerError, match="File too large"):
+            add()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert place.ledger_file(ID).read_bytes() == was
+
+
+def test_a_shared_drive_that_cannot_settle_names_keeps_a_ledger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = os.fsync
+
+    def fsync(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    add(2)
+    assert len(book.entries(ID)) == 2
 
 
 def test_a_folder_that_cannot_be_made_is_told(

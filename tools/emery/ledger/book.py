@@ -9,8 +9,9 @@ import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from emery.ledger import durable, keys, place
 from emery.ledger.entry import KINDS, Entry, NoEntry, digest, is_unchanged, read_line
@@ -118,9 +119,10 @@ def append(
     place.make_folder(path.parent)
     is_new = not path.exists()
     try:
-        with path.open("a+b") as file, durable.locked(file):
+        # Without a buffer, whose rest would be written after all when the file is closed.
+        with path.open("a+b", buffering=0) as file, durable.locked(file):
             file.seek(0)
-            ledger = parsed(device_id, file.read())
+            ledger = parsed(device_id, file.readall())
             _set_aside(path, file, ledger.torn)
             entry = Entry(
                 number=ledger.entries[-1].number + 1 if ledger.entries else 1,
@@ -143,19 +145,21 @@ def append(
     return entry
 
 
-def _add(file: BinaryIO, line: bytes) -> None:
+def _add(file: FileIO, line: bytes) -> None:
     """All of the line, or nothing of it if the disk is full."""
     file.seek(0, 2)
     end = file.tell()
     try:
-        file.write(line)
+        written = 0
+        while written < len(line):  # the last bytes that fit are written without an error
+            written += file.write(line[written:])
         durable.settle(file)
     except OSError:
         file.truncate(end)
         raise
 
 
-def _set_aside(path: Path, file: BinaryIO, torn: bytes) -> None:
+def _set_aside(path: Path, file: FileIO, torn: bytes) -> None:
     """Keep what was left of a line in a file of its own, and only then cut it off."""
     if not torn:
         return

@@ -1,5 +1,6 @@
 """Files that are whole after a cut of power, and a lock between two commands."""
 
+import errno
 import os
 import sys
 import time
@@ -12,6 +13,8 @@ from emery.ledger.place import LedgerError, cannot_write, make_folder
 
 _LOCK_WAIT_S = 10.0
 _LOCK_PAUSE_S = 0.05
+# What some shared drives say to a folder that is to be settled: they do it by themselves.
+_NO_SUCH_SERVICE = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,6 +46,9 @@ def settle_folder(folder: Path) -> None:
     number = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(number)
+    except OSError as error:
+        if error.errno not in _NO_SUCH_SERVICE:
+            raise
     finally:
         os.close(number)
 
