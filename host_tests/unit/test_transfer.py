@@ -630,6 +630,29 @@ def test_undo_asks_first(
     assert (changed.blob != before) is answer
 
 
+def test_what_was_made_for_one_device_is_not_put_on_another(
+    changed: LinkedDevice, device_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = changed.blob
+
+    real = Client.hello
+
+    def plug_in_another(question: str) -> bool:
+        monkeypatch.setattr(
+            Client, "hello", lambda client: replace(real(client), device_id="e660583883000002")
+        )
+        return True
+
+    terminal = SimpleNamespace(isatty=lambda: True)
+    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=terminal))
+    monkeypatch.setattr(typer, "confirm", plug_in_another)
+    code, _, err = run("undo")
+    assert code == 4
+    assert f"e660583883000002, and not {device_id}" in err
+    assert changed.blob == before
+    assert book.entries("e660583883000002") == []
+
+
 # The ends of serviced ---------------------------------------------------------------------------
 
 

@@ -117,7 +117,10 @@ def set_value(
             refuse_in_use(hello)
         with terminal.progress("certifying") as show:
             blob = certified(config_file.with_settings(blob, encode(settings)), show, before)
-        bring(blob, port, what="set", who=who, why=why, extra={"key": named(row)})
+        bring(
+            blob, port, what="set", who=who, why=why, extra={"key": named(row)},
+            device_id=hello.device_id,
+        )  # fmt: skip
     terminal.write(f"{named(row)}: {was} before, {now} now\n")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emery import terminal
+from emery.device.problem import DeviceProblem
 from emery.transfer.certified import certificate_words
 from emery.transfer.push import Pushed, push
 from emery.transfer.serviced import serviced
@@ -11,11 +12,19 @@ from emery.transfer.told import note
 
 
 def bring(
-    blob: bytes, port: str | None, *, what: str, who: str, why: str, extra: Mapping[str, Any]
+    blob: bytes,
+    port: str | None,
+    *,
+    what: str,
+    who: str,
+    why: str,
+    extra: Mapping[str, Any],
+    device_id: str = "",
 ) -> Pushed:
     """Put a config on the device at `port`, or the only one, and tell how it went.
 
-    Raises what `push` does.
+    `device_id` is the device that the config was made for: another one, plugged in while a
+    certificate was made, is refused. Raises what `push` does.
     """
 
     def say(line: str) -> None:
@@ -25,8 +34,15 @@ def bring(
         terminal.progress("connecting") as show,
         serviced(port, say, show) as device,
     ):
+        found = device.hello
+        if device_id and found.device_id != device_id:
+            raise DeviceProblem(
+                f"another device answers now: {found.device_id}, and not {device_id}, for which "
+                "this was made. Nothing was changed",
+                "Connect the one that is meant, and do it again.",
+            )
         pushed = push(
-            device.client, device.hello, blob,
+            device.client, found, blob,
             what=what, who=who, why=why, extra=extra, show=show, say=note,
         )  # fmt: skip
         if pushed.entry is None:

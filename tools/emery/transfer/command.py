@@ -60,7 +60,10 @@ def push(
         if dry_run:
             terminal.write(f"{certificate_words(blob)}\nnothing was changed\n")
             return
-        bring(blob, port, what="push", who=who, why=why, extra={"file": board.name})
+        bring(
+            blob, port, what="push", who=who, why=why, extra={"file": board.name},
+            device_id=hello.device_id,
+        )  # fmt: skip
 
 
 def pull(
@@ -154,7 +157,10 @@ def undo(
         with terminal.progress("certifying") as show:
             blob = certified(blob, show, now)
         why = why or f"undo of entry {entry.number}"
-        bring(blob, port, what="undo", who=who, why=why, extra={"undone": entry.number})
+        bring(
+            blob, port, what="undo", who=who, why=why, extra={"undone": entry.number},
+            device_id=hello.device_id,
+        )  # fmt: skip
 
 
 def _write(path: Path, text: str) -> None:
