@@ -52,6 +52,7 @@ for _name, _command in (
 BOARDS = slot.ROOT / "board_configs"
 PICO = BOARDS / "pico_reference.toml"
 FACE = BOARDS / "protocols" / "face.toml"
+LONG_NAME = "a" * 300
 
 
 @pytest.fixture(autouse=True)
@@ -459,16 +460,30 @@ def test_pull_without_a_file_is_the_board_file_alone(device: LinkedDevice) -> No
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_pull_into_what_cannot_be_written_is_told(
-    same: bool, device: LinkedDevice, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("x", encoding="utf-8")
-    board = tmp_path / ("a.toml" if same else "file/a.toml")
-    words = ["--protocol-out", str(board)] if same else []
-    code, _, err = run("pull", "-o", str(board), *words)
+def test_board_and_protocol_go_into_two_files(device: LinkedDevice, tmp_path: Path) -> None:
+    board = tmp_path / "a.toml"
+    code, _, err = run("pull", "-o", str(board), "--protocol-out", str(board))
     assert code == 2
-    assert ("name two" if same else "cannot write") in err
+    assert "name two" in err
+
+
+@pytest.mark.parametrize("name", ["file/a.toml", LONG_NAME])
+def test_pull_into_what_cannot_be_written_is_told(
+    name: str, device: LinkedDevice, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = run("pull", "-o", str(tmp_path / name), "--force")
+    assert code == 2
+    assert "cannot be written" in err
+
+
+@pytest.mark.parametrize("words", [(LONG_NAME,), (str(PICO), "--protocol", LONG_NAME)])
+def test_a_name_that_no_system_takes_is_refused_in_words(
+    words: tuple[str, ...], device: LinkedDevice
+) -> None:
+    code, _, err = run("push", *words)
+    assert code == 2
+    assert LONG_NAME[:50] in err
 
 
 # History, blame, undo --------------------------------------------------------------------------

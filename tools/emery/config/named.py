@@ -1,5 +1,6 @@
 """Files as a command line names them: one that comes with Emery by its name, or a file."""
 
+import os
 from pathlib import Path
 
 from emery import slot, terminal
@@ -9,10 +10,11 @@ def config_file(path: Path) -> Path:
     """The file that is meant: `path`, or the board or protocol that comes with Emery
     under this name if there is no such file."""
     folder = slot.ROOT / "board_configs"
-    if path.suffix or path.exists() or path.name != str(path):
+    # `os.path` takes what no system accepts as a name for a file that is not there.
+    if path.suffix or os.path.exists(path) or path.name != str(path):
         return path
     for shipped in (folder / f"{path}.toml", folder / "protocols" / f"{path}.toml"):
-        if shipped.is_file():
+        if os.path.isfile(shipped):
             return shipped
     return path
 
@@ -21,10 +23,10 @@ def protocol_file(name: str) -> Path:
     """The file of the protocol that is meant. Ends the command if there is none."""
     folder = slot.ROOT / "board_configs" / "protocols"
     shipped = folder / f"{name}.toml"
-    if shipped.is_file() and not name.endswith(".toml"):
+    if os.path.isfile(shipped) and not name.endswith(".toml"):
         return shipped
     file = Path(name)
-    if not file.is_file():
+    if not os.path.isfile(file):
         names = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
         terminal.refuse(f"there is no protocol {name}. Shipped are: {names}; or name a file.")
     return file

@@ -1,5 +1,6 @@
 """`emery config push`, `pull` and `undo`: configs onto a device and back."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -92,7 +93,7 @@ def pull(
 
     files = [path for path in (output, protocol_out) if path is not None]
     for path in files:
-        if path.exists() and not force:
+        if os.path.exists(path) and not force:
             terminal.refuse(f"{path} is there already; name another file, or add --force")
     if len({path.absolute() for path in files}) < len(files):
         terminal.refuse("board and protocol cannot go into one file; name two")
@@ -164,16 +165,12 @@ def undo(
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole file or the old one."""
-    new = path.with_name(f".{path.name}.new")
-    try:
+    """The whole file or the old one. Raises ConfigError."""
+    from emery.config.edit import write_bytes
+
+    with suppress(OSError):  # told by the writing
         path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            new.unlink()
-        terminal.refuse(f"cannot write {path}: {error.strerror or error}; name another file")
+    write_bytes(path, text.encode())
     terminal.write(f"written: {path}\n")
 
 
