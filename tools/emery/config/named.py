@@ -11,10 +11,10 @@ def config_file(path: Path) -> Path:
     under this name if there is no such file."""
     folder = slot.ROOT / "board_configs"
     # `os.path` takes what no system accepts as a name for a file that is not there.
-    if path.suffix or os.path.exists(path) or path.name != str(path):
+    if path.suffix or os.path.exists(path) or path.name != str(path):  # noqa: PTH110
         return path
     for shipped in (folder / f"{path}.toml", folder / "protocols" / f"{path}.toml"):
-        if os.path.isfile(shipped):
+        if os.path.isfile(shipped):  # noqa: PTH113
             return shipped
     return path
 
@@ -23,10 +23,10 @@ def protocol_file(name: str) -> Path:
     """The file of the protocol that is meant. Ends the command if there is none."""
     folder = slot.ROOT / "board_configs" / "protocols"
     shipped = folder / f"{name}.toml"
-    if os.path.isfile(shipped) and not name.endswith(".toml"):
+    if os.path.isfile(shipped) and not name.endswith(".toml"):  # noqa: PTH113
         return shipped
     file = Path(name)
-    if not os.path.isfile(file):
+    if not os.path.isfile(file):  # noqa: PTH113
         names = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
         terminal.refuse(f"there is no protocol {name}. Shipped are: {names}; or name a file.")
     return file

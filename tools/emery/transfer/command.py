@@ -93,7 +93,7 @@ def pull(
 
     files = [path for path in (output, protocol_out) if path is not None]
     for path in files:
-        if os.path.exists(path) and not force:
+        if os.path.exists(path) and not force:  # noqa: PTH110
             terminal.refuse(f"{path} is there already; name another file, or add --force")
     if len({path.absolute() for path in files}) < len(files):
         terminal.refuse("board and protocol cannot go into one file; name two")
