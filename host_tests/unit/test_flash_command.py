@@ -1,6 +1,7 @@
 """`emery flash` up to the device: what it takes, and what it certifies before anything."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from emery.device import ports
 from emery.device.ports import Port
 from emery.flash import kept, session
 from emery.flash.session import Outcome, Wish
+from emery.link.running import SerialLink
 from host_tests.configs import (
     REASONS,
     blob,
@@ -35,6 +37,7 @@ def flashed(monkeypatch: pytest.MonkeyPatch) -> list[Wish]:
 
     certify_without_simulation(monkeypatch)
     monkeypatch.setattr(kept, "of_link", lambda port: b"")
+    monkeypatch.setattr(SerialLink, "ask", lambda link, port, limit_s: None)
     monkeypatch.setattr(ports, "chosen", lambda port: Port("x", "", "a board"))
     monkeypatch.setattr(session.Session, "flash", flash)
     return wishes
@@ -98,10 +101,13 @@ def test_keep_certifies_what_is_on_the_device(
 ) -> None:
     held = [blob(hard_limit_pa=44_500)]
     monkeypatch.setattr(kept, "of_link", lambda port: held[0])
+    running = SimpleNamespace(device_id="e660583883000001")
+    monkeypatch.setattr(SerialLink, "ask", lambda link, port, limit_s: running)
     code, out, _ = run("--keep")
     assert code == 0
     assert 'keeps: the config of "bench", protocol bench' in out
     assert standing(flashed[0].config) == "ok"
+    assert flashed[0].device_id == "e660583883000001"
     held[0] = blob(session_ms=780_000)
     code, _, err = run("--keep")
     assert code == 1
@@ -117,6 +123,7 @@ def test_keep_certifies_what_is_on_the_device(
     ("words", "told"),
     [
         ((), "name the board file of the device; or --keep"),
+        (("--keep", "--base", "x.bin", "--erase"), "--erase takes off what --keep keeps"),
         ((str(PICO), "--keep"), "leave board file and protocol out"),
         (("--keep", "--protocol", "neck"), "leave board file and protocol out"),
         ((str(PICO), "--erase"), "--erase goes with --base"),

@@ -52,6 +52,7 @@ class Board:
         self.knows_mpy = True
         self.calls: list[str] = []
         self.is_gone = False
+        self.device_id = ""
 
     # In the place of Remote
 
@@ -141,6 +142,7 @@ class Board:
             micropython="1.29.0",
             image=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()[:16],
             config=hashlib.sha256((folder / "config.bin").read_bytes()).hexdigest()[:16],
+            device_id=self.device_id,
         )
 
     def into_service(self, port: str) -> None:
@@ -181,14 +183,16 @@ class Flasher:
         monkeypatch.setattr("emery.flash.image.build", build)
         del folder
 
-    def __call__(self, version: str, config: bytes = CONFIG, chip: str = "rp2040") -> Outcome:
+    def __call__(
+        self, version: str, config: bytes = CONFIG, chip: str = "rp2040", device_id: str = ""
+    ) -> Outcome:
         self.version = version
         self.said = []
         made = Session(
             Port("/dev/x", "", "a board"), self._board, self.said.append,
             lambda part, title: self.shown.append((part, title)),
         )  # fmt: skip
-        return made.flash(Wish(config, chip, "Clinic 2"))
+        return made.flash(Wish(config, chip, "Clinic 2", device_id=device_id))
 
 
 @pytest.fixture
@@ -439,6 +443,22 @@ def test_a_running_device_of_another_chip_is_not_even_restarted(
     with pytest.raises(DeviceProblem, match=r"an rp2040, and .* is a config for an esp32"):
         flash("2", chip="esp32")
     assert board.calls == []
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_what_one_device_is_to_keep_is_not_put_on_another(
+    runs: bool, board: Board, flash: Flasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flash("1", device_id="e660583883000001")  # an older firmware does not tell
+    before = board.device.look().slots
+    board.device_id = "e660583883000002"
+    monkeypatch.setattr(on_device, "unique_id", lambda: "e660583883000002")
+    if not runs:
+        board.state = ""
+    with pytest.raises(DeviceProblem, match="3000002, and not e660583883000001"):
+        flash("2", device_id="e660583883000001")
+    assert board.device.look().slots == before
+    flash("2", device_id="e660583883000002")
 
 
 def test_a_device_that_does_not_reach_service_is_told(

@@ -18,6 +18,7 @@ from emery import terminal
 from emery.link.command import Port, Who, Why
 
 if TYPE_CHECKING:
+    from emery.device.running import Link
     from emery.flash.session import Wish
 
 SCHEMA = "emery.flash/1"
@@ -64,6 +65,11 @@ def flash(
         terminal.refuse("--erase goes with --base; leave it out, or name an image")
     if keep and (config is not None or protocol is not None):
         terminal.refuse("--keep keeps what is on the device; leave board file and protocol out")
+    if keep and erase:
+        terminal.refuse(
+            "--erase takes off what --keep keeps; bring it into files first, and flash those: "
+            "emery config pull -o BOARD --protocol-out PROTOCOL"
+        )
     if config is None and not keep:
         terminal.refuse("name the board file of the device; or --keep what is on it")
     from emery.device import ports
@@ -85,7 +91,7 @@ def flash(
             wish = _of_files(config, protocol or "face", who, why) if config is not None else None
             with terminal.progress("looking for boards") as show:
                 held = _held(port) if wish is not None else b""
-                wish = _certified(wish or _of_device(port, who, why, say), held, say, show)
+                wish = _certified(wish or _of_device(link, port, who, why, say), held, say, show)
                 if base is not None:
                     image = read(base, wish.chip)
                     if not ports.boot_drives():
@@ -118,19 +124,24 @@ def _of_files(config: Path, protocol: str, who: str, why: str) -> "Wish":
     return Wish(compiled(board), board.chip, board.name, who, why)
 
 
-def _of_device(port: str | None, who: str, why: str, say: Callable[[str], None]) -> "Wish":
+def _of_device(
+    link: "Link", port: str | None, who: str, why: str, say: Callable[[str], None]
+) -> "Wish":
     """What the device has, in today's form. Raises DeviceProblem."""
     from emery.config.compiled import decompile
     from emery.device import ports
     from emery.flash import kept
-    from emery.flash.session import Wish
+    from emery.flash.session import ANSWER_S, Wish
 
-    found = kept.read(ports.chosen(port))
+    chosen = ports.chosen(port)
+    running = link.ask(chosen.device, ANSWER_S)
+    found = kept.read(chosen)
     for note in found.notes:
         say(f"note: {note}")
     config = decompile(found.blob)
     say(f'keeps: the config of "{config.name}", protocol {config.settings.protocol_name}')
-    return Wish(found.blob, config.chip, config.name, who, why)
+    device_id = running.device_id if running is not None else ""
+    return Wish(found.blob, config.chip, config.name, who, why, device_id)
 
 
 def _held(port: str | None) -> bytes:

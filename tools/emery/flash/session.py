@@ -43,13 +43,14 @@ _IDLE_STATES = ("STANDBY", "FAULT", "SERVICE")
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What is to be on the device: a compiled config, and for which chip; who wishes it
-    and why, for the ledger."""
+    and why, for the ledger. `device_id` is the only device it is meant for, "" for any."""
 
     config: bytes
     chip: str
     name: str
     who: str = ""
     why: str = ""
+    device_id: str = ""
 
 
 @dataclass(slots=True)
@@ -98,6 +99,7 @@ class Session:
             if running is not None:
                 self._say(f"runs: Emery {running.version} in slot {running.slot}, {running.state}")
                 fit.check_chip(running.chip, wish.chip, wish.name)
+                _check_device(running.device_id, wish.device_id)
                 if running.mpy:
                     built = self._build(folder, wish, running.mpy)
                     if _has_all(running, built):
@@ -165,6 +167,7 @@ class Session:
         self._say(f"found: {device.machine or device.platform}, MicroPython {device.version_text}")
         fit.check_interpreter(device)
         fit.check_chip(device.chip, wish.chip, wish.name)
+        _check_device(device.device_id, wish.device_id)
         self._outcome.machine = device.machine
         self._outcome.micropython = device.version_text
         if built is None or built.mpy != device.mpy & 0xFFFF:
@@ -316,6 +319,16 @@ def refuse_while_used(link: Link, port: Port) -> None:
     running = link.ask(port.device, ANSWER_S)
     if running is not None:
         _refuse_in_use(running)
+
+
+def _check_device(found: str, meant: str) -> None:
+    """DeviceProblem if another one was plugged in since its config was read."""
+    if meant and found and found != meant:
+        raise DeviceProblem(
+            f"another device answers now: {found}, and not {meant}, whose settings were to be "
+            "kept. Nothing was changed",
+            "Connect the one that is meant, and do it again.",
+        )
 
 
 def _refuse_in_use(running: Running) -> None:
