@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from emery.ledger import backup, book, durable, pending, place
+from emery.ledger import backup, book, durable, pending, place, table
 from emery.ledger.entry import NoEntry, read_line
 from emery.ledger.pending import Pending
 from emery.ledger.place import LedgerError
@@ -213,6 +213,22 @@ def test_a_folder_that_cannot_be_made_is_told(
     monkeypatch.setenv(place.VARIABLE, str(tmp_path / "file" / "ledger"))
     with pytest.raises(LedgerError, match="cannot be written"):
         book.append(ID, what="seen", before=b"", after=b"")
+
+
+def test_a_folder_that_cannot_be_seen_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(place.VARIABLE, "a" * 300)
+    with pytest.raises(LedgerError, match=r"cannot be read.*EMERY_LEDGER=FOLDER"):
+        place.devices()
+
+
+@pytest.mark.parametrize("figures", ["[]", '"x"', '{"plants":"many"}', '{"plants":null}'])
+def test_a_certificate_that_has_no_figures_is_no_entry(figures: str) -> None:
+    add()
+    (line,) = lines()
+    put([line.replace(b'"certificate":null', b'"certificate":' + figures.encode())])
+    ledger = book.read(ID)
+    assert (ledger.entries, len(ledger.problems)) == ([], 1)
+    table.history(ledger)
 
 
 def test_a_schema_of_later_is_told() -> None:

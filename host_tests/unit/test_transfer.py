@@ -16,6 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 from emery import slot
+from emery.certificate import core
 from emery.config.compiled import decompile
 from emery.device import ports
 from emery.device.problem import DeviceProblem
@@ -254,6 +255,18 @@ def test_another_firmware_is_brought_up_to_date_first(
     assert "emery flash --keep" in err
     assert device.blob == before
     assert device.state in ("SERVICE", "SELF_TEST", "STANDBY")  # on its way out of SERVICE
+
+
+def test_the_core_is_compared_by_its_true_mark(
+    device: LinkedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot has it when it is built, whatever was written down of it."""
+    hello = Client(device).hello()
+    push.refuse_other_core(hello)
+    monkeypatch.setattr(core, "core_mark", lambda: b"\x01" * 8)
+    push.refuse_other_core(replace(hello, core="01" * 8))
+    with pytest.raises(DeviceProblem, match="another control core"):
+        push.refuse_other_core(hello)
 
 
 def test_a_device_in_service_stays_there(

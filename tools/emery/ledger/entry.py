@@ -81,6 +81,10 @@ class Entry:
         }
 
 
+def _figures(told: Any) -> dict[str, int] | None:
+    return None if told is None else {str(name): int(value) for name, value in told.items()}
+
+
 def digest(data: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
@@ -111,7 +115,7 @@ def read_line(line: str) -> tuple[Entry, str]:
             before=base64.b64decode(fields["before"], validate=True),
             after=base64.b64decode(fields["after"], validate=True),
             changed=tuple(str(key) for key in fields["changed"]),
-            certificate=fields["certificate"],
+            certificate=_figures(fields["certificate"]),
             extra=dict(fields["extra"]),
         )
         return entry, str(fields["follows"])

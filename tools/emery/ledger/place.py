@@ -54,10 +54,16 @@ def checked(device_id: str) -> str:
 
 
 def devices() -> list[str]:
-    """The ids of all devices with a ledger here."""
-    return sorted(
-        path.stem for path in folder().glob("*.jsonl") if _DEVICE_ID.fullmatch(path.stem)
-    )
+    """The ids of all devices with a ledger here. LedgerError if that cannot be seen."""
+    try:
+        return sorted(
+            path.stem for path in folder().glob("*.jsonl") if _DEVICE_ID.fullmatch(path.stem)
+        )
+    except OSError as error:
+        raise LedgerError(
+            f"the ledgers cannot be read: {folder()} ({error.strerror or error}). Name another "
+            f"folder: {VARIABLE}=FOLDER"
+        ) from None
 
 
 def make_folder(path: Path) -> None:

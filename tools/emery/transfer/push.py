@@ -20,7 +20,6 @@ from emery.link.client import Client, Refused
 from emery.link.said import Hello, state_name
 from emery.transfer.certified import NotCertified, certified, never_treats
 from firmware import certificate, treatment
-from firmware.core_mark import CORE_MARK
 
 __all__ = ["NotCertified", "Pushed", "config_of", "push"]
 
@@ -133,7 +132,10 @@ def _check(hello: Hello, blob: bytes) -> None:
 
 def refuse_other_core(hello: Hello) -> None:
     """DeviceProblem if a certificate from here would not hold on the device."""
-    if hello.core != CORE_MARK:
+    from emery.certificate.core import core_mark
+
+    # The true one, as certificates name it and slots get it; not what was written down of it.
+    if hello.core != core_mark().hex():
         raise DeviceProblem(
             f"the device runs another control core (Emery {hello.version}) than this emery's; a "
             "certificate from here would not hold there. Nothing was changed",
