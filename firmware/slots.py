@@ -72,12 +72,16 @@ def end_trial(slot: str, board: RunningBoard) -> None:
 
 def replace_file(path: str, new_path: str, content: bytes, board: RunningBoard) -> None:
     """Put `content` in the place of a file: after a power cut it is the old one or the
-    new one, whole. StorageRefused unless the outputs are safe; OSError."""
+    new one, whole. StorageRefused unless the outputs are safe; OSError, too, if it does
+    not read back, and the old one stays."""
     if not board.open_storage_window():
         raise StorageRefused("the board's outputs are not safe")
     try:
         with open(new_path, "wb") as file:
             file.write(content)
+        with open(new_path, "rb") as file:
+            if file.read() != content:
+                raise OSError(new_path + " does not read back as it was written")
         os.rename(new_path, path)
     finally:
         board.close_storage_window()

@@ -101,3 +101,19 @@ def test_the_window_is_closed_whatever_happens(files: BoardFiles) -> None:
         slots.end_trial("a", board)
     assert board.acts == ["window closed"]
     assert files.slot_state()["trial"] == 1
+
+
+def test_what_does_not_read_back_leaves_the_old_file(
+    files: BoardFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.files["/a/config.bin"] = b"old"
+
+    def worn_out(path: str, mode: str = "r") -> object:
+        if mode == "rb":
+            files.files[path] = b"nex"
+        return files.open(path, mode)
+
+    monkeypatch.setattr(slots, "open", worn_out, raising=False)
+    with pytest.raises(OSError, match="does not read back"):
+        slots.replace_file("/a/config.bin", "/a/config.new", b"new", RunningMock())
+    assert files.files["/a/config.bin"] == b"old"
