@@ -499,6 +499,24 @@ def test_a_name_that_no_system_takes_is_refused_in_words(
     assert LONG_NAME[:50] in err
 
 
+def test_a_config_of_a_later_emery_is_refused_in_words(
+    device: LinkedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Client.whole_blob
+
+    def whole_blob(client: Client, what: str) -> bytes:
+        found = bytearray(real(client, what))
+        if what == "config":
+            found[4] = 99  # the version of the wiring
+        return bytes(found)
+
+    monkeypatch.setattr(Client, "whole_blob", whole_blob)
+    for words in (("pull",), ("push", str(PICO)), ("set", "hard_limit", "44 kPa")):
+        code, _, err = run(*words)
+        assert code in (2, 4)
+        assert "use a newer emery" in err
+
+
 # History, blame, undo --------------------------------------------------------------------------
 
 

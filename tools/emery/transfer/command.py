@@ -86,7 +86,7 @@ def pull(
     ] = False,
 ) -> None:
     """Bring a device's settings back as TOML, with the purpose of each key."""
-    from emery.config.compiled import NotAConfig, decompile
+    from emery.config.compiled import decompile
     from emery.config.write import board_toml, protocol_toml
     from emery.transfer import wish
     from emery.transfer.told import note, told
@@ -100,10 +100,7 @@ def pull(
     with told():
         with wish.reached(port, note) as (_, _, blob):
             pass
-        try:
-            config = decompile(blob)
-        except NotAConfig as error:
-            terminal.refuse(f"the device's config cannot be read: {error}")
+        config = decompile(blob)
         for text in config.notes:
             note(text.rstrip("."))
         if output is None and protocol_out is None:

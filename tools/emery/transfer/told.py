@@ -8,6 +8,7 @@ import typer
 
 from emery import terminal
 from emery.certificate.make import ProcessLost
+from emery.config.compiled import NotAConfig
 from emery.config.document import ConfigError
 from emery.config.problem import COLUMNS
 from emery.device.problem import DeviceProblem
@@ -34,6 +35,8 @@ def told() -> Iterator[None]:
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     except (LedgerError, Unreadable) as problem:
         terminal.refuse(str(problem))
+    except NotAConfig as problem:
+        terminal.refuse(f"the device's config cannot be read: {problem}")
 
 
 def note(text: str) -> None:
