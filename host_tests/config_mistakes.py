@@ -517,7 +517,7 @@ FILE_MISTAKES = (
     Mistake("a name without quotes", "[board]\nname = Clinic\n", 2, 8,
             "", "is not TOML here", "double quotes"),
     Mistake("quotes of a word processor", PROTECTION + "hard_limit = “45 kPa”", 6, 14,
-            "", "is not TOML here", "double quotes"),
+            "", "is not TOML here", "Write straight quotes"),
     Mistake("a quote that is not closed", PROTECTION + 'hard_limit = "45 kPa\n', 6, 21,
             "", "is not TOML here", "Close the text with the same quotes"),
     Mistake("a colon for an equals sign", PROTECTION + 'hard_limit: "45 kPa"', 6, 11,

@@ -116,7 +116,18 @@ def test_a_rule_is_told_where_its_value_stands(folder: Path) -> None:
     assert found.file == str(folder / "pico.toml")
     assert lines[found.line - 1].startswith('feed = "GP6"')
     assert found.what == "GP6 is taken by pump"
-    assert found.remedy.endswith(f"Or state another in {path}.")
+    assert found.remedy.endswith(f"Or state another in {path}, or change pump there, on line 3.")
+
+
+def test_a_rule_of_two_settings_names_the_one_that_this_file_states(folder: Path) -> None:
+    path = put(folder, "mine.toml", (
+        'extends = "pico.toml"\n[contact]\ncontact_on_vacuum = "2 kPa"\n'
+    ))  # fmt: skip
+    (found,) = problems(path)
+    assert (found.file, found.key) == (str(folder / "pico.toml"), "contact.contact_off_vacuum")
+    assert found.remedy.endswith(
+        f"Or state another in {path}, or change contact_on_vacuum there, on line 3."
+    )
 
 
 def test_a_wrong_value_that_another_takes_the_place_of_is_none(folder: Path) -> None:

@@ -49,6 +49,7 @@ _REMEDIES = (
     ("end of a table declaration", "Close the table's name, as in [name] or [[name]]."),
     ("Unescaped '\\\\'", "Write a backslash as two, or use single quotes."),
 )
+_CURLY_QUOTES = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
 _TWICE = re.compile("Cannot (?:overwrite|declare|mutate|redefine)|Duplicate")
 _OTHER_REMEDY = "Correct this line; comments begin with #."
 _STANDARD_PLACE = re.compile(r" ?\(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -202,6 +203,8 @@ def _refuse_syntax(file: str, text: str, message: str) -> NoReturn:
         line, column = int(match[1]), int(match[2])
     else:
         line, column = _end_of(text.rstrip())
+    if _curly_at(text, line, column):
+        remedy = 'Write straight quotes, as in "45 kPa", not curly ones.'
     key = ""
     if _TWICE.search(message):
         remedy = "Set every key and table once."
@@ -212,6 +215,12 @@ def _refuse_syntax(file: str, text: str, message: str) -> NoReturn:
             what = f"is set a second time; first on line {first_line}"
             remedy = "Keep one of the two."
     _refuse(file, line, column, "", what, remedy, key)
+
+
+def _curly_at(text: str, line: int, column: int) -> bool:
+    """True if a quote that a word processor has bent stands where reading failed."""
+    lines = text.split("\n")
+    return line <= len(lines) and lines[line - 1][column - 1 : column] in set(_CURLY_QUOTES)
 
 
 def _repeats(text: str) -> list[tuple[int, int, str, int]]:

@@ -82,8 +82,7 @@ def finished_board(document: Document, *, pins_required: bool = False) -> Board:
         if board.has_pins and not rules:
             rules = chip.broken_rules(board.chip, board.settings)
         for field, rule in rules:
-            row = _SETTING_ROWS[field]
-            _note_rule(board.tables[row.table], field, rule, board.settings)
+            _note_rule(board.tables, field, rule, board.settings)
     document.finish()
     return board
 
@@ -150,8 +149,10 @@ def _join(settings: Settings, protocol: Protocol) -> None:
     protocol.document.finish()
 
 
-def _note_rule(table: Table, field: str, rule: str, settings: Settings) -> None:
+def _note_rule(tables: dict[str, Table], field: str, rule: str, settings: Settings) -> None:
     row = _SETTING_ROWS[field]
+    table = tables[row.table]
+    others = [other for name, other in _SETTING_ROWS.items() if re.search(rf"\b{name}\b", rule)]
     value = quantity.text(getattr(settings, field), row.unit)
     written = f'"{value}"' if table.has(row.key) else f'"{value}" (its default)'
     table.problem(
@@ -159,6 +160,7 @@ def _note_rule(table: Table, field: str, rule: str, settings: Settings) -> None:
         f"{written} {said_in_keys(rule, settings)}",
         "settings that fit together",
         "Change this value or the one it does not fit.",
+        (tables[others[0].table], others[0].key) if others else None,
     )
 
 

@@ -179,7 +179,8 @@ def _note_rule(table: Table, role: str, rule: str, chip: str, wiring: Wiring) ->
         if len(fit) > _MOST_PROPOSED:
             remedy = f"Free and fit for it: {', '.join(fit[:_MOST_PROPOSED])} and others."
     what = re.sub(r"GPIO ([0-9]+)", lambda match: pin_text(chip, int(match[1])), rule)
-    table.problem(role, what, _KINDS[asks], remedy)
+    taken = re.search(r"is taken by (\w+)", rule)
+    table.problem(role, what, _KINDS[asks], remedy, (table, taken[1]) if taken else None)
 
 
 def _fitting(wiring: Wiring, role: str) -> list[int]:

@@ -62,6 +62,11 @@ class Table:
         self._known.setdefault(key, key)
         return key in self._values
 
+    def states(self, key: str) -> bool:
+        """True if `key` stands in the file that is read, not in one it extends."""
+        place = self._place.members.get(key) if key in self._values else None
+        return place is not None and not place.file
+
     def line(self, key: str) -> int:
         """The line of `key`, from 1; of this table's header if it is absent."""
         return self._place.member(key).line
@@ -87,12 +92,24 @@ class Table:
         self._read.add(key)
         return self._values.get(key)
 
-    def problem(self, key: str, what: str, expected: str, remedy: str) -> None:
+    def problem(
+        self,
+        key: str,
+        what: str,
+        expected: str,
+        remedy: str,
+        beside: "tuple[Table, str] | None" = None,
+    ) -> None:
         """Note that the value of `key` is wrong (or absent). `what` follows the
-        key in a sentence; `remedy` is a sentence with its full stop."""
+        key in a sentence; `remedy` is a sentence with its full stop. `beside` is
+        a key, with its table, that this value does not go with: where the file at
+        hand states that one and extends the file of this one, it is named, too."""
         place = self._place.member(key)
         if place.file and key in self._place.members:
-            remedy += f" Or state another in {self._file}."
+            remedy += f" Or state another in {self._file}"
+            if beside is not None and beside[0].states(beside[1]):
+                remedy += f", or change {beside[1]} there, on line {beside[0].line(beside[1])}"
+            remedy += "."
         self._note(place, key, what, expected, remedy)
 
     def key_problem(self, key: str, what: str, expected: str, remedy: str) -> None:
