@@ -130,6 +130,16 @@ def test_a_rule_of_two_settings_names_the_one_that_this_file_states(folder: Path
     )
 
 
+def test_another_chip_than_that_of_the_board_below_is_one_mistake(folder: Path) -> None:
+    path = put(folder, "mine.toml", (
+        'extends = "pico.toml"\n[board]\nname = "Mine"\nchip = "esp32"\n'
+        '[pins]\npump = "GPIO25"\n'
+    ))  # fmt: skip
+    (found,) = problems(path)
+    assert (found.file, found.line, found.key) == (str(path), 4, "board.chip")
+    assert "Extend a board with this chip" in found.remedy
+
+
 def test_a_wrong_value_that_another_takes_the_place_of_is_none(folder: Path) -> None:
     put(folder, "clinic.toml", 'extends = "pico.toml"\n[feed]\nband = "9 kPa"\n')
     path = put(folder, "mine.toml", 'extends = "clinic.toml"\n[feed]\nband = "3 kPa"\n')

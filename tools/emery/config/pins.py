@@ -106,12 +106,33 @@ def read_wiring(document: Document, chip: str, board_name: str, *, required: boo
     for fact in FACT_ROWS:
         setattr(wiring, fact.name, _fact(facts, fact))
     pins = document.table("pins", required=required)
+    if chip and _of_another_chip(document, pins, chip):
+        return wiring
     unread = {role for role, *_ in ROLES if not _read_pin(pins, role, chip, wiring)}
     if pins.present and chip:
         for role, rule in broken_rules(wiring):
             if role not in unread:
                 _note_rule(pins, role, rule, chip, wiring)
     return wiring
+
+
+def _of_another_chip(document: Document, pins: Table, chip: str) -> bool:
+    """True, and noted, if the file changes the chip and keeps the pins of the board that it
+    extends: told pin by pin, each would seem to be a mistake of its own."""
+    head = document.table("board")
+    written = [(role, pins.value(role)) for role, *_ in ROLES if pins.has(role)]
+    below = [text for role, text in written if not pins.states(role) and text != NO_PIN_TEXT]
+    prefix = re.compile(rf"{_PREFIXES[chip]}[0-9]")
+    if not head.states("chip") or not below or any(prefix.match(str(text)) for text in below):
+        return False
+    head.problem(
+        "chip",
+        f"the {chip} has no pins such as {quoted(below[0])}, and those of the board that this "
+        "file extends are called so",
+        "the chip of the board that is extended",
+        "Extend a board with this chip, or take the line out.",
+    )
+    return True
 
 
 def _fact(table: Table, fact: Fact) -> int:
