@@ -102,6 +102,9 @@ SERVICE_VACUUM_PA = const(30_000)
 SERVICE_FEED_PUMP_PERMILLE = const(450)
 SERVICE_FEED_SEALED_PA = const(8_500)
 SERVICE_FEED_TOP_PA = const(18_500)
+# With the valve fully open, for each start of SERVICE: enough for one calibration of
+# the feed (44 s), and no more, since SERVICE cannot tell the cap from skin. [E]
+SERVICE_CRYSTALS_MS = const(52_000)
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------

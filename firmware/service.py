@@ -9,7 +9,8 @@ nothing but air.
 One command runs two of them, since crystals cannot be weighed without the air that
 carries them: the pump at one modest drive until there is enough vacuum, and the valve
 only in ticks in which both channels show that something seals the tip. It cannot tell
-the cap from skin.
+the cap from skin, so crystals have a budget that lasts for one calibration: it counts
+the valve's opening, and only another start of SERVICE renews it.
 """
 
 from firmware import limits
@@ -30,11 +31,13 @@ class Service:
 
     STATE = (
         "pump_permille", "feed_permille", "vent", "left_ms", "crystals_permille", "is_sealed",
+        "crystals_left",
     )
 
     def __init__(self) -> None:
         self.left_ms = 0
         self.is_sealed = 0
+        self.crystals_left = limits.SERVICE_CRYSTALS_MS * 1_000  # permille of opening times ms
         self.rest()
 
     def rest(self) -> None:
@@ -79,8 +82,11 @@ class Service:
                 or sensing.b.vacuum_pa > limits.SERVICE_FEED_TOP_PA
             ):
                 self.pump_permille = 0
+            if self.is_sealed:
+                self.crystals_left -= self.crystals_permille * dt_ms
         if (
             self.left_ms <= 0
+            or (self.crystals_permille and self.crystals_left <= 0)
             or sensing.a.vacuum_pa > limits.SERVICE_VACUUM_PA
             or sensing.b.vacuum_pa > limits.SERVICE_VACUUM_PA
         ):

@@ -228,6 +228,21 @@ def test_crystals_asked_for_again_flow_on_without_a_gap() -> None:
     assert bench.board.is_safe()
 
 
+def test_crystals_end_with_their_budget_until_service_is_started_again() -> None:
+    """A host may prolong each two seconds; SERVICE cannot tell skin from the cap, and on
+    skin that was abrasion without a zone, a dose or an end."""
+    bench = weighing(SEALED_PA, SEALED_PA)
+    opened_ms = 0
+    for tick in range(2 * limits.SERVICE_CRYSTALS_MS // TICK_MS):
+        bench.tick(COMMAND_RUN_CRYSTALS if tick % 300 == 0 else 0, 100)
+        opened_ms += bench.board.feed_permille * TICK_MS // 1_000
+    assert limits.SERVICE_CRYSTALS_MS - 200 <= opened_ms <= limits.SERVICE_CRYSTALS_MS
+    assert bench.board.is_safe()
+    bench.tick(COMMAND_RUN_CRYSTALS, 1)
+    assert bench.board.is_safe()
+    assert weighing(SEALED_PA, SEALED_PA).board.feed_permille == 400
+
+
 def test_asking_for_one_stops_the_other() -> None:
     bench = in_service()
     bench.tick(COMMAND_RUN_PUMP, 60)

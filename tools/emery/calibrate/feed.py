@@ -193,7 +193,8 @@ def _run(bench: HoldingBench, percent: int, seconds: int) -> float:
             f"{lowest_pa / 1_000:.1f} kPa",
             "Put the tip on its cap firmly. If it is: emery calibrate leak; if that passes, the "
             f"pump is too weak at {limits.SERVICE_FEED_PUMP_PERMILLE // 10} %: worn, or too high "
-            "above the sea for this",
+            "above the sea for this. If it had run crystals before: each start of SERVICE lasts "
+            "for one calibration only; restart it",
         )
     return open_ms / 1_000
 
