@@ -269,6 +269,19 @@ def test_the_core_is_compared_by_its_true_mark(
         push.refuse_other_core(hello)
 
 
+def test_a_dry_run_tells_of_another_core_as_a_push_does(
+    device: LinkedDevice, device_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "core_mark", lambda: b"\x01" * 8)
+    starts = device.starts
+    file = board_file(tmp_path, protection__hard_limit="44.5 kPa")
+    code, out, err = run("push", str(file), "--dry-run")
+    assert code == 4
+    assert "another control core" in err
+    assert "certificate" not in out
+    assert device.starts == starts
+
+
 def test_a_device_in_service_stays_there(
     device: LinkedDevice, device_id: str, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def push(
     from emery.transfer import wish
     from emery.transfer.bring import bring
     from emery.transfer.certified import certificate_words, certified
+    from emery.transfer.push import refuse_other_core
     from emery.transfer.serviced import refuse_in_use
     from emery.transfer.told import note, told
 
@@ -54,6 +55,8 @@ def push(
             if not changes and hello.certificate == "ok":
                 terminal.write("nothing to write: the device has all of it\n")
                 return
+            # Told before a certificate is worked on, which can take a minute.
+            refuse_other_core(hello)
             if not dry_run:
                 refuse_in_use(hello)
         with terminal.progress("certifying") as show:
