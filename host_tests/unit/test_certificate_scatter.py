@@ -1,14 +1,16 @@
 """The scatter: the same plants for the same question, round the device's own, all sound."""
 
+import shutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from emery.certificate import course, scatter
-from emery.certificate import marks as of
+import emery
+from emery import slot
+from emery.certificate import scatter, world
 from emery.certificate.course import levels
 from emery.certificate.marks import marks, scatter_mark
-from emery.certificate.requirements import REQUIREMENTS
 from emery.certificate.scatter import (
     PLANT,
     SENSORS,
@@ -18,6 +20,7 @@ from emery.certificate.scatter import (
     reached_share,
     trials,
 )
+from emery.certificate.world import mark_of
 from emery.simulator import plant, sensors
 from firmware.settings import SETTINGS, Settings
 
@@ -151,18 +154,29 @@ def test_any_setting_chip_or_plant_makes_it_another_certificate() -> None:
     assert len(seen) == 3 + len(SETTINGS) + 2
 
 
-def test_another_scatter_or_another_requirement_has_another_mark(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    seen = {scatter_mark({})}
-    for module, name, value in (
-        (scatter, "SCATTER_VERSION", 99),
-        (scatter, "INSIDE", 137),
-        (scatter, "PLANT", PLANT[1:]),
-        (of, "REQUIREMENTS", REQUIREMENTS[1:]),
-        (course, "COURSE_VERSION", 99),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, value)
-            seen.add(scatter_mark({}))
-    assert len(seen) == 6
+def test_the_mark_is_of_this_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = scatter_mark({})
+    monkeypatch.setattr("emery.certificate.marks.world_mark", lambda: b"another!")
+    assert scatter_mark({}) != mark
+
+
+def test_the_world_that_settings_are_tried_in_is_part_of_the_mark(tmp_path: Path) -> None:
+    """It was two numbers to be raised by hand: with twice the scatter, or another model of
+    the pump, certificates made before stayed valid."""
+    package = Path(emery.__file__).parent
+    names = [*world._MODULES, slot.ROOT / world._BOARD]
+    files = [
+        Path(shutil.copy(package / name, tmp_path / f"{place}.py"))
+        for place, name in enumerate(names)
+    ]
+    assert {"scatter.py", "requirements.py", "plant.py"} <= {Path(name).name for name in names}
+    seen = {mark_of(files)}
+    for file in files:
+        with file.open("a", encoding="utf-8") as end:
+            end.write("\n# words change nothing\n")
+        assert mark_of(files) in seen
+        with file.open("a", encoding="utf-8") as end:
+            end.write("\nchanged = 1\n")
+        seen.add(mark_of(files))
+    assert len(seen) == 1 + len(files)
+    assert scatter_mark({}) != scatter_mark(KNOWN)

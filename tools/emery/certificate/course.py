@@ -43,8 +43,6 @@ from hal.contract import (
 )
 from hal.mock import MockBoard, MockStorage
 
-# Of what a plant is taken through: with it every certificate becomes another.
-COURSE_VERSION = 1
 _BOUND_STEP_MS = 5
 # No vacuum is asked to settle faster than in this. [E]
 QUICKEST_MS = 250.0

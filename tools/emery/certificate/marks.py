@@ -3,9 +3,8 @@
 import hashlib
 from collections.abc import Mapping
 
-from emery.certificate import course, scatter
 from emery.certificate.core import MARK_BYTES, core_mark
-from emery.certificate.requirements import REQUIREMENTS
+from emery.certificate.world import world_mark
 from firmware import certificate
 from firmware.settings import Settings
 from hal.wiring import CHIPS
@@ -18,8 +17,9 @@ def settings_mark(settings: Settings, chip: str) -> bytes:
 
 def scatter_mark(plant: Mapping[str, float]) -> bytes:
     """The mark of what settings are tried on, round this plant, and of what is asked."""
-    said = repr((course.COURSE_VERSION, REQUIREMENTS)).encode()
-    return hashlib.sha256(scatter.definition(plant).encode() + said).digest()[:MARK_BYTES]
+    return hashlib.sha256(world_mark() + repr(sorted(plant.items())).encode()).digest()[
+        :MARK_BYTES
+    ]
 
 
 def marks(

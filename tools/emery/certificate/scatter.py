@@ -27,7 +27,6 @@ from emery.certificate.course import Trial, levels
 from emery.simulator import plant, sensors
 from firmware.settings import Settings
 
-SCATTER_VERSION = 1
 INSIDE = 136
 CORNERS = 64
 LEVELS = 10
@@ -162,16 +161,6 @@ def others(
         )
         for number, drawn in enumerate(_hypercube(count, seed))
     ]
-
-
-def definition(centre: Mapping[str, float]) -> str:
-    """All that the certificate's scatter round a centre comes from."""
-    return repr(
-        (
-            SCATTER_VERSION, PLANT, SENSORS, FLOWS_MG_MIN, EXTREMES, EXTREME_ENDS, CORNERS,
-            CORNER_ENDS, INSIDE, _INSIDE_SEED, SOUND, sorted(centre.items()),
-        )
-    )  # fmt: skip
 
 
 def gauges(settings: Settings) -> dict[str, float]:
