@@ -11,9 +11,8 @@ from emery.exit_codes import ExitCode
 from emery.link.command import Port, Who, Why
 
 if TYPE_CHECKING:
-    from emery.certificate.known import Certified
     from emery.config.board import Board
-    from emery.tune.search import Tuned
+    from emery.tune.search import Certify, Show, Tuned
     from emery.tune.sliders import Sliders
 
 
@@ -61,9 +60,10 @@ def tune(
 ) -> None:
     """Work out settings for a device, and compare them on days of it before and after.
 
-    Nothing is written without --write or --push, nor without a certificate. Exit code 1
-    if the certificate is refused. What the sliders do not reach: edit the board file, or
-    `emery set KEY VALUE --engineer`.
+    If the best settings are refused a certificate, the next best are tried, then gentler
+    ones. Nothing is written without --write or --push, nor if none gets one; then the
+    exit code is 1. What the sliders do not reach: edit the board file, or `emery set KEY
+    VALUE --engineer`.
     """
     from emery.certificate.make import processors
     from emery.simulator.report import ReportError
@@ -78,8 +78,9 @@ def tune(
         try:
             with terminal.progress(f"tuning {meant.name}") as show:
                 made = tune_it(
-                    meant.plant, meant.settings, meant.chip, sliders, jobs or processors(), show
-                )
+                    meant.plant, meant.settings, meant.chip, sliders, jobs or processors(), show,
+                    _certify(meant, jobs, show),
+                )  # fmt: skip
         except CannotTune as reason:
             terminal.refuse(f"{path}: {reason}.")
         told = document.document(meant.name, made, sliders)
@@ -90,19 +91,18 @@ def tune(
                 page.write(report, told, document.courses(made))
             except ReportError as error:
                 terminal.refuse(str(error))
-        refused = False
-        if write or push or port is not None:
-            certified = _certify(made, meant, told)
-            refused = not certified
-            if certified and write:
-                _write(made, path, told)
-            if certified and (push or port is not None):
-                _push(made, port, who, why, told)
+        certified = made.certified is not None and made.certified.passed
+        if not certified:
+            terminal.complain(table.no_certificate(told))
+        if certified and write:
+            _write(made, path, told)
+        if certified and (push or port is not None):
+            _push(made, port, who, why, told)
     if as_json:
         terminal.write(json.dumps(told, indent=1) + "\n")
     else:
         terminal.write(table.ending(told, report))
-    if refused:
+    if not certified:
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
 
 
@@ -138,34 +138,15 @@ def _board(named: Path) -> "tuple[Board, Path]":
     return meant, path
 
 
-def _certify(made: "Tuned", meant: "Board", told: dict[str, Any]) -> bool:
-    """Is there a certificate for what was tuned? If not, its reasons are told."""
+def _certify(meant: "Board", jobs: int | None, show: "Show") -> "Certify":
+    """How candidates are certified, and the progress told."""
     from emery.certificate.make import certify
     from emery.tune.formulas import with_values
 
-    settings = with_values(meant.settings, made.after.values)
-    with terminal.progress("certifying") as show:
-        certified = certify(settings, meant.chip, meant.plant, show)
-    told["certificate"] = _certificate(certified)
-    if not certified.passed:
-        terminal.complain(
-            f"error: no certificate, so nothing was written. Broken on the scatter of "
-            f"{certified.plants} plants:\n{certified.reasons}\n"
-            "With sliders: move them less. Without: the device itself is too far from what the\n"
-            "firmware can do safely; `emery certify` tells how its present settings fare, and\n"
-            "`emery config docs` what each setting does."
-        )
-    return certified.passed
-
-
-def _certificate(certified: "Certified") -> dict[str, Any]:
-    return {
-        "passed": certified.passed,
-        "plants": certified.plants,
-        "peak_pa": certified.peak_pa,
-        "settle_ms": certified.settle_ms,
-        "reasons": certified.reasons,
-    }
+    return lambda values: certify(
+        with_values(meant.settings, values), meant.chip, meant.plant,
+        lambda part, title: show(0.9, f"certifying, {title}"), processes=jobs,
+    )  # fmt: skip
 
 
 def _write(made: "Tuned", path: Path, told: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from emery.bench import regulation
 from emery.bench.regulation import Case, Emery
+from emery.certificate.known import Certified
 from emery.config import quantity
 from emery.config.plant import PLANT_ROWS
 from emery.config.rows import SETTING_ROWS
@@ -96,9 +97,31 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
             }
             for one, worse in made.refused
         ],
-        "certificate": None,
+        "uncertified": [
+            {
+                "settings": {
+                    key_of(name): value_text(name, value) for name, value in one.values.items()
+                },
+                "is_gentler": one.is_gentler,
+                "reasons": one.certified.reasons,
+            }
+            for one in made.uncertified
+        ],
+        "certificate": _certificate(made.certified),
         "written": None,
         "backup": None,
+    }
+
+
+def _certificate(certified: Certified | None) -> dict[str, Any] | None:
+    if certified is None:
+        return None
+    return {
+        "passed": certified.passed,
+        "plants": certified.plants,
+        "peak_pa": certified.peak_pa,
+        "settle_ms": certified.settle_ms,
+        "reasons": certified.reasons,
     }
 
 

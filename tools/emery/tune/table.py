@@ -51,11 +51,24 @@ def ending(told: dict[str, Any], report: object) -> str:
         lines += [f"written: {told['written']}", f"as it was: {told['backup']}"]
     elif told["written"] is not None:
         lines.append(f"nothing to write: {told['written']} has these settings")
-    elif certificate is None and told["is_changed"]:
+    elif certificate is not None and certificate["passed"] and told["is_changed"]:
         lines.append("Nothing was written. Into the board file: --write; onto the device: --push.")
     if report is not None:
         lines.append(f"report: {report}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def no_certificate(told: dict[str, Any]) -> str:
+    """What is said if no settings got one."""
+    certificate = told["certificate"]
+    whose = "by the best settings" if told["uncertified"] else "by these settings"
+    return (
+        f"error: no certificate, so nothing was written. Broken {whose}\n"
+        f"on the scatter of {certificate['plants']} plants:\n{certificate['reasons']}\n"
+        "With sliders: move them less. Without: the device itself is too far from what the\n"
+        "firmware can do safely; `emery certify` tells how its present settings fare, and\n"
+        "`emery config docs` what each setting does."
+    )
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -133,6 +146,7 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
             for one in told["worse"]
         )
         yield from _wrapped(f"Worse than before: {worse}.")
+    yield from _uncertified(told)
     refused = [one for one in told["refused"] if one["worse"]]
     if refused and not told["is_changed"]:
         keys = dict.fromkeys(figure["key"] for one in refused for figure in one["worse"])
@@ -140,6 +154,17 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
             f"{len(refused)} were quicker, and worse in: "
             + "; ".join(WORDS[key][0] for key in keys)
         )
+
+
+def _uncertified(told: dict[str, Any]) -> Iterator[str]:
+    """Which were refused a certificate and why, in order of merit."""
+    for place, one in enumerate(told["uncertified"]):
+        whose = "A gentler one" if one["is_gentler"] else "The next" if place else "The best"
+        # What it is and what was expected; the plant and what to look at are for the engineer.
+        broken = [line.split(";")[0] for line in one["reasons"].splitlines()]
+        yield from _wrapped(f"{whose} was refused a certificate: {'; '.join(broken)}.")
+    if told["uncertified"] and told["certificate"]["passed"]:
+        yield "These here are what came next, and have one."
 
 
 def _apart(told: dict[str, Any], key: str) -> str:
