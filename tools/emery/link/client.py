@@ -26,6 +26,9 @@ from hal.contract import COMMAND_RESTART, COMMAND_SERVICE
 
 _NUMBERS = 1_000
 _REPLY_S = 0.5
+# A command is sent once, since it may have arrived: so its answer is waited for longer. On
+# a loaded computer a virtual board answered after 0.5 s, and a measurement was lost. [E]
+_COMMAND_S = 2.0
 _REQUEST_TRIES = 3
 # A device writes its flash for some time before it answers (4 kB erase: 400 ms at
 # worst, W25Q16JV data sheet), and an ESP32 sends 90 characters in 10 ms. [E]
@@ -130,7 +133,7 @@ class Client:
         """
         for _ in range(_MAILBOX_TRIES):
             try:
-                self.ask("do", command, argument, tries=1)
+                self.ask("do", command, argument, tries=1, limit_s=_COMMAND_S)
                 return
             except Refused as refused:
                 if _MAILBOX_FULL not in refused.words:
