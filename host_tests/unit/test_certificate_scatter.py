@@ -164,7 +164,7 @@ def test_the_world_that_settings_are_tried_in_is_part_of_the_mark(tmp_path: Path
     """It was two numbers to be raised by hand: with twice the scatter, or another model of
     the pump, certificates made before stayed valid."""
     package = Path(emery.__file__).parent
-    names = [*world._MODULES, slot.ROOT / world._BOARD]
+    names: list[str | Path] = [*world._MODULES, slot.ROOT / world._BOARD]
     files = [
         Path(shutil.copy(package / name, tmp_path / f"{place}.py"))
         for place, name in enumerate(names)

@@ -102,7 +102,9 @@ def test_the_wheel_declares_a_light_default_and_the_command(wheel: Path) -> None
         for line in lines
         if line.startswith("Requires-Dist: ") and "extra ==" not in line
     }
-    assert needed == {"pint", "rich", "tree-sitter", "tree-sitter-toml", "typer"}
+    assert needed == {
+        "pint", "platformdirs", "rich", "tomlkit", "tree-sitter", "tree-sitter-toml", "typer"
+    }
     assert "License-Expression: MIT" in lines
     (entry,) = (name for name in archive.namelist() if name.endswith("/entry_points.txt"))
     assert "emery = emery.cli:main" in archive.read(entry).decode()

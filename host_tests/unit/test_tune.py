@@ -30,6 +30,7 @@ from emery.tune.formulas import TUNED, fitted, holds, proposal, with_values
 from emery.tune.sliders import FIRMNESS, Sliders, slid
 from firmware import limits, treatment
 from firmware.settings import Settings, broken_rules
+from hal import wiring
 from host_tests import configs, tuned_devices
 
 _ROWS = {row.name: row for row in SETTING_ROWS}
@@ -456,13 +457,12 @@ def test_with_one_the_file_gets_the_settings_and_keeps_the_rest(
     assert str(backup) in done.out
 
 
-@pytest.mark.usefixtures("tuned_by_hand")
-def test_a_push_changes_the_tuned_settings_and_the_plant_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, board_file: Path
-) -> None:
-    on_device = configs.blob(stroke_ms=400)
-    hello = SimpleNamespace(state=treatment.STANDBY)
-    pushed: list[tuple[bytes, dict[str, object]]] = []
+@pytest.fixture
+def pushed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bytes, dict[str, object]]]:
+    """What is put on the device "Clinic 2", which strokes from 400 ms on."""
+    on_device = of_clinic_2()
+    hello = SimpleNamespace(state=treatment.STANDBY, device_id="e6")
+    found: list[tuple[bytes, dict[str, object]]] = []
 
     @contextmanager
     def reached(*_: object) -> Iterator[tuple[None, SimpleNamespace, bytes]]:
@@ -471,11 +471,25 @@ def test_a_push_changes_the_tuned_settings_and_the_plant_and_nothing_else(
     configs.certify_without_simulation(monkeypatch)
     certify_as(monkeypatch, passes=True)
     monkeypatch.setattr(wish, "reached", reached)
-    monkeypatch.setattr(bring, "bring", lambda blob, port, **told: pushed.append((blob, told)))
+    monkeypatch.setattr(bring, "bring", lambda blob, port, **told: found.append((blob, told)))
+    return found
+
+
+def of_clinic_2() -> bytes:
+    blob = configs.blob(stroke_ms=400)
+    wired = wiring.decode(blob)
+    wired.board_name = "Clinic 2"
+    return wiring.encode(wired) + blob[wiring.LENGTH :]
+
+
+@pytest.mark.usefixtures("tuned_by_hand")
+def test_a_push_changes_the_tuned_settings_and_the_plant_and_nothing_else(
+    pushed: list[tuple[bytes, dict[str, object]]], board_file: Path
+) -> None:
     done = run(board_file, "--push", "--why", "slow pump")
     assert done.code == 0, done.err
     ((blob, told),) = pushed
-    before, after = decompile(on_device), decompile(blob)
+    before, after = decompile(of_clinic_2()), decompile(blob)
     changed = [
         row.name for row in SETTING_ROWS
         if getattr(before.settings, row.name) != getattr(after.settings, row.name)
@@ -486,8 +500,30 @@ def test_a_push_changes_the_tuned_settings_and_the_plant_and_nothing_else(
         zone.name for zone in before.settings.zones
     ]
     assert configs.standing(blob) == "ok"
-    assert (told["what"], told["why"]) == ("tune", "slow pump")
+    assert (told["what"], told["why"], told["device_id"]) == ("tune", "slow pump", "e6")
     assert board_file.read_text(encoding="utf-8") == BOARD
+
+
+@pytest.mark.usefixtures("tuned_by_hand")
+def test_a_port_alone_is_no_push(
+    pushed: list[tuple[bytes, dict[str, object]]], board_file: Path
+) -> None:
+    """Whoever named the port got the device written, though only --push says so."""
+    assert run(board_file, "--port", "/dev/any").code == 0
+    assert not pushed
+
+
+@pytest.mark.usefixtures("tuned_by_hand")
+def test_another_device_is_not_tuned_by_this_file(
+    pushed: list[tuple[bytes, dict[str, object]]], board_file: Path
+) -> None:
+    named = board_file.read_text(encoding="utf-8").replace("Clinic 2", "Clinic 3")
+    board_file.write_text(named, encoding="utf-8")
+    done = run(board_file, "--push", "--write")
+    assert done.code == 2
+    assert 'the device at the port is "Clinic 2", and the file is that of "Clinic 3"' in done.err
+    assert not pushed
+    assert board_file.read_text(encoding="utf-8") == named
 
 
 @pytest.mark.usefixtures("tuned_by_hand")

@@ -25,7 +25,7 @@ def tune(
         Path,
         typer.Argument(
             metavar="BOARD", show_default=False,
-            help="A board file with a [plant], as `emery identify` writes it.",
+            help="A board file with a table `plant`, as `emery identify` writes it.",
         ),
     ],
     *,
@@ -94,10 +94,11 @@ def tune(
         certified = made.certified is not None and made.certified.passed
         if not certified:
             terminal.complain(table.no_certificate(told))
+        # The device first: what fails there leaves the file as it was, too.
+        if certified and push:
+            _push(made, meant.name, port, who, why, told)
         if certified and write:
             _write(made, path, told)
-        if certified and (push or port is not None):
-            _push(made, port, who, why, told)
     if as_json:
         terminal.write(json.dumps(told, indent=1) + "\n")
     else:
@@ -161,9 +162,10 @@ def _write(made: "Tuned", path: Path, told: dict[str, Any]) -> None:
 
 
 def _push(
-    made: "Tuned", port: str | None, who: str, why: str, told: dict[str, Any]
+    made: "Tuned", board: str, port: str | None, who: str, why: str, told: dict[str, Any]
 ) -> None:
-    """The tuned settings, and the plant they are for, into what the device has."""
+    """The tuned settings, and the plant they are for, into what the device of this board
+    file has."""
     from emery.config.compiled import decompile
     from emery.config.plant import encode_plant
     from emery.transfer import wish
@@ -179,10 +181,17 @@ def _push(
         refuse_in_use(hello)
         blob = wish.todays(before)
         config = decompile(blob)
+        if config.name != board:
+            terminal.refuse(
+                f'the device at the port is "{config.name}", and the file is that of "{board}". '
+                "Nothing was changed; name the device's own file"
+            )
     settings = with_values(config.settings, made.after.values)
     blob = config_file.with_settings(blob, encode(settings))
     blob = config_file.with_section(blob, config_file.PLANT, encode_plant(made.plant))
     with terminal.progress("certifying") as show:
         blob = certified(blob, show)
     extra = {"settings": told["settings"], "plant": told["plant"], "sliders": told["sliders"]}
-    bring(blob, port, what="tune", who=who, why=why, extra=extra)
+    bring(
+        blob, port, what="tune", who=who, why=why, extra=extra, device_id=hello.device_id
+    )
