@@ -641,6 +641,7 @@ def test_undo_brings_back_what_was_before(changed: LinkedDevice, device_id: str)
     code, out, err = run("undo", "--yes")
     assert (code, err) == (0, "")
     assert "44.8 kPa -> 44.5 kPa" in out
+    assert "a board file that states them is as it was" in out
     assert decompile(changed.blob).settings.hard_limit_pa == 44_500
     entry = book.entries(device_id)[-1]
     assert (entry.what, entry.why, entry.extra) == ("undo", "undo of entry 4", {"undone": 4})

@@ -162,6 +162,7 @@ def undo(
             blob, port, what="undo", who=who, why=why, extra={"undone": entry.number},
             device_id=hello.device_id,
         )  # fmt: skip
+        terminal.write("a board file that states them is as it was: change it there, too\n")
 
 
 def _write(path: Path, text: str) -> None:
