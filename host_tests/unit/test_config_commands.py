@@ -211,7 +211,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         device.ports.append(port)
         if device.problem is not None:
             raise device.problem
-        yield SimpleNamespace(whole_blob=lambda what: device.blob), None
+        yield SimpleNamespace(whole_blob=lambda what: device.blob, name="/dev/ttyX"), None
 
     monkeypatch.setattr(client, "connected", connected)
     return device
@@ -221,7 +221,7 @@ def test_diff_against_a_device(folder: Path, held: SimpleNamespace) -> None:
     said = good("diff", "mine.toml", "--port", "/dev/ttyX")
     assert re.search(r"^feed.band +3 kPa +4 kPa$", said, re.M)
     assert "zone" not in said  # a board file says nothing of them
-    assert good("diff", "face.toml", "--port", "auto") == "No difference in 38 values.\n"
+    assert good("diff", "face.toml", "--on-device") == "No difference in 38 values.\n"
     assert held.ports == ["/dev/ttyX", None]
     held.blob = b"?"
     assert "cannot be read" in refused("diff", "mine.toml", "--port", "x", code=4)

@@ -4,17 +4,26 @@ Progress goes to a terminal only; colour is never the only sign of anything.
 """
 
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from emery.config.problem import COLUMNS
 from emery.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+# What is to be typed as it stands: in backticks, or behind a colon up to the end of the
+# clause.
+_COMMAND = re.compile(r"`[^`\n]+`|(?<=: )(?:emery|pip|sudo|--\w\S*) (?:\S*[^\s.,;)] )*\S+")
+# No place to break a line for `textwrap`.
+_UNBROKEN = "\u00a0"
 
 
 def write(text: str) -> None:
@@ -35,8 +44,26 @@ def complain(message: str) -> None:
 
 def refuse(problem: str, code: ExitCode = ExitCode.BAD_INPUT) -> NoReturn:
     """Tell a problem and end the command: bad input, unless `code` says other."""
-    complain(f"error: {problem}")
+    complain(wrapped(f"error: {problem}"))
     raise typer.Exit(code)
+
+
+def wrapped(text: str) -> str:
+    """Text in 80 columns, each of its lines by itself and as far in as it begins. No
+    command and no word, such as a path, is broken: they can be copied."""
+    return "\n".join(map(_wrapped, text.split("\n")))
+
+
+def _wrapped(line: str) -> str:
+    whole = _COMMAND.sub(lambda command: command[0].replace(" ", _UNBROKEN), line)
+    filled = textwrap.fill(
+        whole,
+        COLUMNS,
+        subsequent_indent=line[: len(line) - len(line.lstrip())],
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return filled.replace(_UNBROKEN, " ")
 
 
 def console(stream: object) -> "Console":

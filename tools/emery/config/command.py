@@ -13,6 +13,7 @@ import typer
 from emery import terminal
 from emery.exit_codes import ExitCode
 from emery.ledger.command import blame, history
+from emery.link.command import Port
 from emery.transfer.command import pull, push, undo
 
 if TYPE_CHECKING:
@@ -95,19 +96,14 @@ def diff(
     other: Annotated[
         Path | None,
         typer.Argument(
-            help="What to compare it with. Default: the defaults, or the device at --port.",
-            show_default=False,
+            help="What to compare it with. Default: the defaults.", show_default=False
         ),
     ] = None,
     *,
-    port: Annotated[
-        str | None,
-        typer.Option(
-            help="Compare with the device there: serial port, path of a virtual board's "
-            'terminal, socket://host:port, or "auto" for the only board there is.',
-            show_default=False,
-        ),
-    ] = None,
+    on_device: Annotated[
+        bool, typer.Option("--on-device", help="Compare with what is on the device.")
+    ] = False,
+    port: Port = None,
     only_same: Annotated[
         bool, typer.Option("--check", help="Fail (exit code 1) if anything differs.")
     ] = False,
@@ -118,22 +114,25 @@ def diff(
     from emery.config.effective import of_defaults, read_source
     from emery.config.kind import PROTOCOL
     from emery.config.named import config_file
+    from emery.config.show import short_names
 
-    if other is not None and port is not None:
-        terminal.refuse("compare with a file or with the device at --port, not with both")
+    on_device = on_device or port is not None
+    if other is not None and on_device:
+        terminal.refuse("compare with a file or with what is on the device, not with both")
     with _refusals():
         left = read_source(config_file(file))
         right_name = str(other) if other is not None else "defaults"
         right = read_source(config_file(other)) if other is not None else of_defaults()
-    if port is not None:
+    if on_device:
         right, right_name = _held_by_device(port)
-    if left.kind == PROTOCOL and other is None and port is None:
-        terminal.refuse("a protocol has no defaults; name a second protocol, or --port")
+    elif left.kind == PROTOCOL and other is None:
+        terminal.refuse("a protocol has no defaults; name a second protocol, or --on-device")
     try:
         compared = comparing.compare(left, right)
     except comparing.NotComparable as error:
         terminal.refuse(str(error))
-    names = comparing.short_names(str(file), right_name)
+    short = short_names((str(file), right_name))
+    names = short[str(file)], short[right_name]
     _print(
         comparing.document(compared, *names) if as_json else comparing.lines(compared, *names)
     )
@@ -235,23 +234,16 @@ def migrate(
         terminal.write(f"The file as it was: {done.backup}\n")
 
 
-def _held_by_device(port: str) -> "tuple[Source, str]":
-    """The config of the device at a port, and what to call it."""
-    from emery.config.compiled import NotAConfig, decompile
+def _held_by_device(port: str | None) -> "tuple[Source, str]":
+    """The config of the device at a port, or the only one, and what to call it."""
+    from emery.config.compiled import decompile
     from emery.config.effective import of_device
-    from emery.device.problem import DeviceProblem
     from emery.link.client import connected
+    from emery.transfer.told import told
 
-    try:
-        with connected(None if port == "auto" else port) as (client, _):
-            blob = client.whole_blob("config")
-    except DeviceProblem as problem:
-        terminal.refuse(str(problem), problem.code)
-    try:
-        config = decompile(blob)
-    except NotAConfig as error:
-        terminal.refuse(f"what the device holds cannot be read: {error}", ExitCode.DEVICE)
-    return of_device(config, f"the device at {port}"), f"device {config.name}"
+    with told(), connected(port) as (client, _):
+        config = decompile(client.whole_blob("config"))
+    return of_device(config, f"the device at {client.name}"), f"device {config.name}"
 
 
 @contextmanager

@@ -8,7 +8,6 @@ they are kept, so that "1 min" and "60 s" are the same.
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from emery.config.effective import Source, nominal_plant
@@ -144,12 +143,6 @@ def by_zone_name(texts: Mapping[str, str]) -> dict[str, str]:
     if names:
         found[_ZONE_ORDER] = ", ".join(names)
     return found
-
-
-def short_names(left: str, right: str) -> tuple[str, str]:
-    """Two files by their last names, or as they were named where those are the same."""
-    one, other = Path(left).name, Path(right).name
-    return (left, right) if one == other else (one, other)
 
 
 def _without_lone_zones(texts: dict[str, str], other: dict[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
     source = read_source("clinic_2.toml")
     for value in source.values:
-        print(value.key, value.text, value.origin)
+        print(value.key, value.text, value.file, value.line)
 
 A source is a board file, a protocol file, or a compiled config (a backup, or what a
 device holds). Each has the same keys: "protection.hard_limit", "zone.1.level".
@@ -29,9 +29,6 @@ from firmware.certificate import figures
 from hal.wiring import MAGIC as COMPILED_MAGIC
 from hal.wiring import NO_PIN, ROLES
 
-# Where a value comes from that no file states.
-DEFAULT = "default"
-
 COMPILED = "compiled config"
 
 
@@ -47,11 +44,6 @@ class Value:
     file: str = ""
     line: int = 0
     over: tuple[tuple[str, int], ...] = ()
-
-    @property
-    def origin(self) -> str:
-        """"default", or the file and the line."""
-        return f"{self.file}:{self.line}" if self.file else DEFAULT
 
 
 @dataclass(frozen=True, slots=True)

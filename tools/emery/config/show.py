@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from emery.config.effective import COMPILED, DEFAULT, Source, Value
+from emery.config.effective import COMPILED, Source, Value
 from emery.config.problem import COLUMNS
 
 SCHEMA = "emery.config.show/1"
@@ -84,7 +84,7 @@ def _header(table: str) -> str:
 
 def _origin(value: Value, names: dict[str, str]) -> str:
     if not value.file:
-        return DEFAULT
+        return "default"
     if not value.line:
         changed = value.default and value.text != value.default
         return f"default {value.default}" if changed else ""

@@ -81,7 +81,7 @@ def flash(
 
     def say(line: str) -> None:
         if line.startswith("note: "):
-            terminal.complain(line)
+            terminal.complain(terminal.wrapped(line))
         elif not as_json:
             terminal.write(f"{line}\n")
 

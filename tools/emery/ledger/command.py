@@ -110,13 +110,14 @@ def _steps(
     from emery.config.problem import listed, quoted
     from emery.config.rows import SETTING_ROWS
     from emery.ledger import keys
+    from emery.transfer.told import note
 
     read = []
     for entry in entries:
         try:
             read.append((entry, keys.values(entry.before), keys.values(entry.after)))
         except keys.Unreadable as problem:
-            terminal.complain(f"note: entry {entry.number} is left out: {problem}.")
+            note(f"entry {entry.number} is left out: {problem}")
     known = list(dict.fromkeys(one for _, was, now in reversed(read) for one in (*now, *was)))
     wanted = next(
         (f"{row.table}.{row.key}" for row in SETTING_ROWS if row.name == key.strip()), key

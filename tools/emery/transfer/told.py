@@ -1,6 +1,5 @@
 """What goes wrong with a config, a device or a ledger, told as every command tells it."""
 
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,6 @@ from emery import terminal
 from emery.certificate.make import ProcessLost
 from emery.config.compiled import NotAConfig
 from emery.config.document import ConfigError
-from emery.config.problem import COLUMNS
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 from emery.ledger.keys import Unreadable
@@ -26,8 +24,7 @@ def told() -> Iterator[None]:
     except DeviceProblem as problem:
         terminal.refuse(str(problem), problem.code)
     except NotCertified as problem:
-        text = "\n".join(map(_wrapped, str(problem).splitlines()))
-        terminal.refuse(text, ExitCode.REQUIREMENT_FAILED)
+        terminal.refuse(str(problem), ExitCode.REQUIREMENT_FAILED)
     except ProcessLost as lost:
         terminal.refuse(str(lost), ExitCode.INTERNAL)
     except ConfigError as error:
@@ -36,14 +33,9 @@ def told() -> Iterator[None]:
     except (LedgerError, Unreadable) as problem:
         terminal.refuse(str(problem))
     except NotAConfig as problem:
-        terminal.refuse(f"the device's config cannot be read: {problem}")
+        terminal.refuse(f"the device's config cannot be read: {problem}", ExitCode.DEVICE)
 
 
 def note(text: str) -> None:
     """Something to know that is no result."""
-    terminal.complain(_wrapped(f"note: {text}."))
-
-
-def _wrapped(line: str) -> str:
-    """No path and no key is broken for it."""
-    return textwrap.fill(line, COLUMNS, break_long_words=False, break_on_hyphens=False)
+    terminal.complain(terminal.wrapped(f"note: {text}."))
