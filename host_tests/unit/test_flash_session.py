@@ -440,8 +440,9 @@ def test_a_running_device_of_another_chip_is_not_even_restarted(
 ) -> None:
     flash("1")
     board.calls.clear()
-    with pytest.raises(DeviceProblem, match=r"an rp2040, and .* is a config for an esp32"):
+    with pytest.raises(DeviceProblem, match=r"an rp2040, and .* is a config for an esp32") as told:
         flash("2", chip="esp32")
+    assert told.value.code is ExitCode.BAD_INPUT  # as `emery config push` ends
     assert board.calls == []
 
 

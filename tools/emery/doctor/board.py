@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emery import slot_build
+from emery.device import refuse
 from emery.device.ports import Port
 from emery.device.problem import DeviceProblem
 from emery.device.remote import Remote
@@ -176,7 +177,7 @@ def _tell_looked(looked: Looked, board: BoardFindings) -> None:
     remedy = ""
     try:
         fit.check_interpreter(looked)
-        fit.check_known(looked.chip)
+        refuse.unknown_chip(looked.chip)
     except DeviceProblem as problem:
         remedy = problem.remedy
     version = f"{looked.interpreter} {looked.version_text}".replace("micropython", "MicroPython")

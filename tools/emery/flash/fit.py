@@ -1,8 +1,7 @@
-"""Does a device fit what is to be put on it?"""
+"""Does a device's interpreter fit what is to be put on it?"""
 
 from emery.device.problem import DeviceProblem
 from emery.flash.look import Looked
-from hal.wiring import CHIPS
 
 # What the boards of hal/ need: hard timers (1.26) and what they were tested with.
 LEAST_MICROPYTHON = (1, 28, 0)
@@ -27,27 +26,6 @@ def check_interpreter(device: Looked) -> None:
             f"the device runs MicroPython {device.version_text}, which is too old: Emery needs "
             f"{least} or later. Nothing was changed",
             _GET_IMAGE,
-        )
-
-
-def check_known(chip: str) -> None:
-    """Is it a chip that Emery knows? Raises DeviceProblem."""
-    if chip not in CHIPS:
-        raise DeviceProblem(
-            f"the device has an unknown chip, {chip or 'which it does not name'}; Emery knows "
-            f"{', '.join(CHIPS[:-1])} and {CHIPS[-1]}. Nothing was changed",
-            "Connect a board with one of them.",
-        )
-
-
-def check_chip(chip: str, wanted: str, name: str) -> None:
-    """Is it the chip that the config is for? Raises DeviceProblem."""
-    check_known(chip)
-    if chip != wanted:
-        raise DeviceProblem(
-            f'the device has an {chip}, and "{name}" is a config for an {wanted}. Nothing was '
-            "changed",
-            f"Use a config for the {chip}, or connect the board it is for.",
         )
 
 

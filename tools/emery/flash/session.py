@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emery import slot_build
-from emery.device import ports
+from emery.device import ports, refuse
 from emery.device.ports import Port
 from emery.device.problem import DeviceProblem
 from emery.device.remote import NoAnswer, Remote
@@ -35,9 +35,6 @@ _SERVICE_S = 20.0
 _HEALTHY_S = 30.0
 _PAUSE_S = 0.3
 _GO_BACK_TRIES = 3
-
-# States in which nobody is being treated and no session is open.
-_IDLE_STATES = ("STANDBY", "FAULT", "SERVICE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +95,8 @@ class Session:
             built: Image | None = None
             if running is not None:
                 self._say(f"runs: Emery {running.version} in slot {running.slot}, {running.state}")
-                fit.check_chip(running.chip, wish.chip, wish.name)
-                _check_device(running.device_id, wish.device_id)
+                refuse.other_chip(running.chip, wish.chip, wish.name)
+                refuse.other_device(running.device_id, wish.device_id)
                 if running.mpy:
                     built = self._build(folder, wish, running.mpy)
                     if _has_all(running, built):
@@ -133,7 +130,7 @@ class Session:
 
     def _into_service(self, running: Running) -> None:
         """Restart it into SERVICE, where no watchdog runs and nothing can be driven."""
-        _refuse_in_use(running)
+        refuse.in_use(running.state)
         if running.state == "SERVICE":
             return
         self._show(0.0, "restarting into SERVICE")
@@ -166,8 +163,8 @@ class Session:
         device = look.look(remote, folder)
         self._say(f"found: {device.machine or device.platform}, MicroPython {device.version_text}")
         fit.check_interpreter(device)
-        fit.check_chip(device.chip, wish.chip, wish.name)
-        _check_device(device.device_id, wish.device_id)
+        refuse.other_chip(device.chip, wish.chip, wish.name)
+        refuse.other_device(device.device_id, wish.device_id)
         self._outcome.machine = device.machine
         self._outcome.micropython = device.version_text
         if built is None or built.mpy != device.mpy & 0xFFFF:
@@ -307,7 +304,7 @@ class Session:
         with tempfile.TemporaryDirectory(prefix="emery-flash-") as name:
             script = Path(name) / "switch.py"
             script.write_text(look.script(f'switch("{kept}")'), encoding="utf-8")
-            if seen is not None and seen.state in _IDLE_STATES:
+            if seen is not None and seen.state in refuse.IDLE_STATES:
                 with suppress(DeviceProblem):
                     self._into_service(seen)
             Remote(self._port.device).run(["run", str(script)], limit_s=_RESET_S)
@@ -318,25 +315,7 @@ def refuse_while_used(link: Link, port: Port) -> None:
     """DeviceProblem if a session is going on there."""
     running = link.ask(port.device, ANSWER_S)
     if running is not None:
-        _refuse_in_use(running)
-
-
-def _check_device(found: str, meant: str) -> None:
-    """DeviceProblem if another one was plugged in since its config was read."""
-    if meant and found and found != meant:
-        raise DeviceProblem(
-            f"another device answers now: {found}, and not {meant}, whose settings were to be "
-            "kept. Nothing was changed",
-            "Connect the one that is meant, and do it again.",
-        )
-
-
-def _refuse_in_use(running: Running) -> None:
-    if running.state not in _IDLE_STATES:
-        raise DeviceProblem(
-            f"the device is in {running.state}: it is being used. Nothing was changed",
-            "End the session on the device (END, until it shows STANDBY); then do it again.",
-        )
+        refuse.in_use(running.state)
 
 
 def _has_all(running: Running, built: Image) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emery import terminal
-from emery.device.problem import DeviceProblem
+from emery.device import refuse
 from emery.transfer.certified import certificate_words
 from emery.transfer.push import Pushed, push
 from emery.transfer.serviced import serviced
@@ -35,12 +35,7 @@ def bring(
         serviced(port, say, show) as device,
     ):
         found = device.hello
-        if device_id and found.device_id != device_id:
-            raise DeviceProblem(
-                f"another device answers now: {found.device_id}, and not {device_id}, for which "
-                "this was made. Nothing was changed",
-                "Connect the one that is meant, and do it again.",
-            )
+        refuse.other_device(found.device_id, device_id)
         pushed = push(
             device.client, found, blob,
             what=what, who=who, why=why, extra=extra, show=show, say=note,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emery.config.compiled import NotAConfig, decompile
+from emery.device import refuse
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 from emery.ledger import backup, book, keys, pending
@@ -115,13 +116,7 @@ def _check(hello: Hello, blob: bytes) -> None:
             "Compile it anew from its board file.",
             ExitCode.BAD_INPUT,
         ) from None
-    if config.chip != hello.chip:
-        raise DeviceProblem(
-            f'the device has an {hello.chip}, and "{config.name}" is a config for an '
-            f"{config.chip}. Nothing was changed",
-            f"Use a config for the {hello.chip}, or connect the board it is for.",
-            ExitCode.BAD_INPUT,
-        )
+    refuse.other_chip(hello.chip, config.chip, config.name)
     refuse_other_core(hello)
     if hello.state != treatment.SERVICE:
         raise DeviceProblem(

@@ -9,16 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-from emery.device import ports
+from emery.device import ports, refuse
 from emery.device.ports import Port
 from emery.device.problem import DeviceProblem
 from emery.link import client as link_client
 from emery.link.client import Client, Silent
 from emery.link.said import Hello, state_name
 from firmware import certificate, treatment
-
-# States in which nobody is being treated and no session is open.
-IDLE = (treatment.STANDBY, treatment.FAULT, treatment.SERVICE)
 
 # USB may take some seconds to be found again, and the self-test some more. [E]
 _RESTART_S = 20.0
@@ -91,11 +88,7 @@ def _wait_for_mark(client: Client) -> None:
 
 def refuse_in_use(hello: Hello) -> None:
     """DeviceProblem if a session is going on."""
-    if hello.state not in IDLE:
-        raise DeviceProblem(
-            f"the device is in {state_name(hello.state)}: it is being used. Nothing was changed",
-            "End the session on the device (END, until it shows STANDBY); then do it again.",
-        )
+    refuse.in_use(state_name(hello.state))
 
 
 def _place_of(client: Client) -> Port:

@@ -13,6 +13,7 @@ from emery.config.kind import BOARD
 from emery.config.load import finished_board, load_device, read_as, said_in_keys
 from emery.config.problem import listed
 from emery.config.rows import SETTING_ROWS
+from emery.device import refuse
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 from emery.ledger.entry import Entry
@@ -41,13 +42,7 @@ class Wish:
 
     def compiled(self, on_device: bytes, chip: str) -> bytes:
         """The compiled config, for a device that has `on_device`. Raises DeviceProblem."""
-        if self.board.chip != chip:
-            raise DeviceProblem(
-                f'the device has an {chip}, and "{self.board.name}" is a config for an '
-                f"{self.board.chip}. Nothing was changed",
-                f"Use a config for the {chip}, or connect the board it is for.",
-                ExitCode.BAD_INPUT,
-            )
+        refuse.other_chip(chip, self.board.chip, self.board.name)
         if not self.has_protocol:
             self._keep_protocol(_config(on_device))
         return compiler.compiled(self.board)
