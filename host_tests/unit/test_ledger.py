@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from emery import whole_file
 from emery.ledger import backup, book, durable, pending, place, table
 from emery.ledger.entry import NoEntry, read_line
 from emery.ledger.pending import Pending
@@ -172,7 +173,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(monkeypatch: pytest.MonkeyPatch
     def full(file: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(durable, "settle", full)
+    monkeypatch.setattr(whole_file, "settle", full)
     with pytest.raises(LedgerError, match=r"No space left.*EMERY_LEDGER=FOLDER"):
         add()
     assert lines() == was

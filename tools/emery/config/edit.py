@@ -8,7 +8,6 @@ and the file as it was stays beside it as a backup.
 """
 
 import difflib
-import os
 import shutil
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Table
 
+from emery import whole_file
 from emery.config import extends
 from emery.config.document import Document, file_text
 from emery.config.load import finished_board
@@ -114,19 +114,8 @@ def replace_file(path: Path, content: str) -> Path:
 def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:
     """Write a file in one step, with the permissions of the file `like`: afterwards there
     is the old one or the new one, whole. Raises ConfigError if that is not possible."""
-    new = path.with_name(f".{path.name}.new")
     try:
-        try:
-            with new.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            if like is not None:
-                shutil.copymode(like, new)
-            new.replace(path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        whole_file.write(path, content, like=like)
     except OSError as error:
         raise _unwritable(path, error) from None
 

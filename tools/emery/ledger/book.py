@@ -13,6 +13,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from emery import whole_file
 from emery.ledger import durable, keys, place
 from emery.ledger.entry import KINDS, Entry, NoEntry, digest, is_unchanged, read_line
 from emery.ledger.place import LedgerError
@@ -139,7 +140,7 @@ def append(
             )
             _add(file, f"{entry.line(ledger.tail)}\n".encode())
         if is_new:
-            durable.settle_folder(path.parent)
+            whole_file.settle_folder(path.parent)
     except OSError as error:
         raise place.cannot_write(path, error) from None
     return entry
@@ -153,7 +154,7 @@ def _add(file: FileIO, line: bytes) -> None:
         written = 0
         while written < len(line):  # the last bytes that fit are written without an error
             written += file.write(line[written:])
-        durable.settle(file)
+        whole_file.settle(file)
     except OSError:
         file.truncate(end)
         raise
@@ -167,7 +168,7 @@ def _set_aside(path: Path, file: FileIO, torn: bytes) -> None:
     durable.write_whole(aside, torn)
     file.seek(0, 2)
     file.truncate(file.tell() - len(torn))
-    durable.settle(file)
+    whole_file.settle(file)
 
 
 def torn_files(device_id: str) -> list[Path]:

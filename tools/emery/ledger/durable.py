@@ -1,56 +1,27 @@
-"""Files that are whole after a cut of power, and a lock between two commands."""
+"""The ledger's files, whole after a cut of power, and a lock between two commands."""
 
-import errno
-import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from emery import whole_file
 from emery.ledger.place import LedgerError, cannot_write, make_folder
 
 _LOCK_WAIT_S = 10.0
 _LOCK_PAUSE_S = 0.05
-# What some shared drives say to a folder that is to be settled: they do it by themselves.
-_NO_SUCH_SERVICE = (errno.EINVAL, errno.ENOTSUP)
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is the old one or the new one, whole. LedgerError."""
+    """Have a whole file on the disk when this returns. LedgerError."""
     make_folder(path.parent)
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        with new.open("wb") as file:
-            file.write(content)
-            settle(file)
-        new.replace(path)
-        settle_folder(path.parent)
+        whole_file.write(path, content)
+        whole_file.settle_folder(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            new.unlink()
         raise cannot_write(path, error) from None
-
-
-def settle(file: BinaryIO) -> None:
-    """Return when what was written to a file is on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def settle_folder(folder: Path) -> None:
-    """The same for the names in a folder, where the system can do that."""
-    if sys.platform == "win32":
-        return
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    except OSError as error:
-        if error.errno not in _NO_SUCH_SERVICE:
-            raise
-    finally:
-        os.close(number)
 
 
 @contextmanager

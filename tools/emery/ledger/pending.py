@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from emery import whole_file
 from emery.ledger import durable, place
 
 
@@ -78,6 +79,6 @@ def forget(device_id: str) -> None:
     try:
         with suppress(FileNotFoundError):
             path.unlink()
-            durable.settle_folder(path.parent)
+            whole_file.settle_folder(path.parent)
     except OSError as error:
         raise place.cannot_write(path, error) from None

@@ -13,27 +13,22 @@ from emery.config.compiled import NotAConfig, decompile
 from emery.device import refuse
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
-from emery.ledger import backup, book, keys, pending
+from emery.ledger import backup, book, pending
 from emery.ledger.entry import Entry
 from emery.ledger.pending import Pending
 from emery.ledger.settle import settle
 from emery.link.client import Client, Refused
 from emery.link.said import Hello, state_name
-from emery.transfer.certified import NotCertified, certified, never_treats
+from emery.transfer.certified import certified, never_treats
 from firmware import certificate, treatment
-
-__all__ = ["NotCertified", "Pushed", "config_of", "push"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What came of it. `entry` is None if the device had this very config already;
-    `figures` are those of its certificate."""
+    """What came of it. `entry` is None if the device had this very config already."""
 
-    before: bytes
     after: bytes
     entry: Entry | None
-    figures: dict[str, int] | None
 
 
 def config_of(client: Client, hello: Hello, say: Callable[[str], None]) -> bytes:
@@ -75,7 +70,7 @@ def push(
     before = config_of(client, hello, say)
     after = certified(blob, show, before)
     if after == before:
-        return Pushed(before, after, None, keys.figures(after))
+        return Pushed(after, None)
     planned = Pending(
         device_id=hello.device_id, at=book.now(), what=what, who=who or book.user(), why=why,
         before=before, after=after, extra=dict(extra or {}),
@@ -104,7 +99,7 @@ def push(
         extra=extra, at=planned.at,
     )  # fmt: skip
     pending.forget(planned.device_id)
-    return Pushed(before, after, entry, entry.certificate)
+    return Pushed(after, entry)
 
 
 def _check(hello: Hello, blob: bytes) -> None:
