@@ -12,10 +12,9 @@ from pathlib import Path
 
 from emery.certificate import known
 from emery.config.board import Board
+from emery.config.compiled import config_of_board, encode_config
 from emery.config.load import load_device
-from emery.config.plant import encode_plant
 from firmware import config_file
-from firmware.settings import encode
 from hal import wiring
 
 
@@ -30,8 +29,7 @@ def compile_board(board_path: Path | str, protocol_path: Path | str) -> bytes:
 
 def compiled(board: Board) -> bytes:
     """The compiled config of a checked board with the zones of a protocol."""
-    blob = wiring.encode(board.wiring) + encode(board.settings)
-    blob = config_file.with_section(blob, config_file.PLANT, encode_plant(board.plant))
+    blob = encode_config(config_of_board(board))
     if board.wiring.purpose == wiring.BENCH:
         return blob
     certificate = known.find(board.settings, board.chip, board.plant)

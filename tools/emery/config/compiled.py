@@ -6,19 +6,24 @@
 Configs of earlier versions are brought to today's form on the way (`former_blobs`).
 """
 
+import struct
 from dataclasses import dataclass
 
 from emery.config import quantity
+from emery.config.board import Board
 from emery.config.former_blobs import NotAConfig, migrated
 from emery.config.pins import FACT_ROWS, pin_text
 from emery.config.plant import PLANT_ROWS, decode_plant, encode_plant
 from emery.config.rows import SETTING_ROWS, ZONE_ROWS
-from firmware import config_file
+from firmware import certificate, config_file
 from firmware.settings import Settings, Zone, decode, encode
 from hal import wiring
 from hal.wiring import CHIPS, NO_PIN, ROLES, Wiring
 
-__all__ = ["DeviceConfig", "NotAConfig", "decompile", "encode_config", "texts", "zone_texts"]
+__all__ = [
+    "DeviceConfig", "NotAConfig", "certificate_figures", "config_of_board", "decompile",
+    "encode_config", "texts", "zone_texts",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +60,29 @@ def decompile(blob: bytes) -> DeviceConfig:
     )
 
 
+def config_of_board(board: Board) -> DeviceConfig:
+    """What a device has that is built as a checked board file says."""
+    return DeviceConfig(
+        board.name, board.chip, board.wiring, board.settings, board.plant, certificate=b""
+    )
+
+
 def encode_config(config: DeviceConfig) -> bytes:
     """The compiled form of today, without a certificate: whoever writes it to a device
     puts the one in that is known for it."""
     blob = wiring.encode(config.wiring) + encode(config.settings)
     return config_file.with_section(blob, config_file.PLANT, encode_plant(config.plant))
+
+
+def certificate_figures(payload: bytes) -> tuple[int, int, int] | None:
+    """Plants, worst peak in Pa and worst settling in ms of a certificate; None if there is
+    none, or none of today's form."""
+    if len(payload) != struct.calcsize(certificate.FORM):
+        return None
+    if payload[0] != certificate.CERTIFICATE_VERSION:
+        return None
+    plants, peak_pa, settle_ms = certificate.figures(payload)
+    return plants, peak_pa, settle_ms
 
 
 def texts(config: DeviceConfig) -> dict[str, str]:

@@ -139,7 +139,7 @@ def file_bytes(path: Path, file: str) -> bytes:
         with path.open("rb") as stream:
             return stream.read(LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
-        _refuse(file, 0, 0, "a TOML file", "does not exist", _nearest_file(path))
+        _refuse(file, 0, 0, "a TOML file", "does not exist", _did_you_mean(path))
     except PermissionError:
         _refuse(
             file, 0, 0, "a TOML file", "may not be read", "Give yourself permission to read it."
@@ -149,13 +149,19 @@ def file_bytes(path: Path, file: str) -> bytes:
         _refuse(file, 0, 0, "a TOML file", f"cannot be read ({reason})", "Name another file.")
 
 
-def _nearest_file(path: Path) -> str:
+def nearest_file(path: Path) -> Path | None:
+    """The TOML file beside one that is not there that may be meant; None if none is near."""
     try:
         names = [entry.name for entry in path.parent.glob("*.toml")]
-    except OSError:
+    except (OSError, ValueError):
         names = []
     near = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {path.with_name(near[0])}?" if near else "Check the path."
+    return path.with_name(near[0]) if near else None
+
+
+def _did_you_mean(path: Path) -> str:
+    near = nearest_file(path)
+    return f"Did you mean {near}?" if near else "Check the path."
 
 
 def _decoded(content: bytes, file: str) -> str:

@@ -8,14 +8,21 @@ A source is a board file, a protocol file, or a compiled config (a backup, or wh
 device holds). Each has the same keys: "protection.hard_limit", "zone.1.level".
 """
 
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from emery.config import extends, quantity
 from emery.config.board import Board
-from emery.config.compiled import DeviceConfig, NotAConfig, decompile, texts, zone_texts
+from emery.config.compiled import (
+    DeviceConfig,
+    NotAConfig,
+    certificate_figures,
+    config_of_board,
+    decompile,
+    texts,
+    zone_texts,
+)
 from emery.config.document import Document, file_bytes
 from emery.config.kind import BOARD, PROTOCOL, known_kind
 from emery.config.load import finished_board, finished_protocol
@@ -25,7 +32,6 @@ from emery.config.problem import ConfigError, Problem
 from emery.config.protocol import Protocol
 from emery.config.rows import SETTING_ROWS
 from emery.config.table import Table
-from firmware.certificate import figures
 from hal.wiring import MAGIC as COMPILED_MAGIC
 from hal.wiring import NO_PIN, ROLES
 
@@ -84,8 +90,7 @@ def read_source(path: Path | str) -> Source:
 def of_board(board: Board) -> Source:
     """The values of a checked board file."""
     document = board.document
-    held = DeviceConfig(board.name, board.chip, board.wiring, board.settings, board.plant, b"")
-    found = texts(held) | _taken_away(board)
+    found = texts(config_of_board(board)) | _taken_away(board)
     # In the order of a board file, where the pins come before what hangs on them.
     order = list(dict.fromkeys(key.partition(".")[0] for key in found))
     found = dict(sorted(found.items(), key=lambda item: order.index(item[0].partition(".")[0])))
@@ -128,10 +133,10 @@ def of_device(config: DeviceConfig, name: str) -> Source:
 def _certificate_said(config: DeviceConfig) -> str:
     if not config.certificate:
         return "It has no certificate."
-    try:
-        plants, peak_pa, settle_ms = figures(config.certificate)
-    except struct.error:
+    figures = certificate_figures(config.certificate)
+    if figures is None:
         return "It has a certificate of another version."
+    plants, peak_pa, settle_ms = figures
     return (
         f"Certificate: {plants} plants, worst peak {quantity.text(peak_pa, 'Pa')}, worst "
         f"settling {quantity.text(settle_ms, 'ms')}."

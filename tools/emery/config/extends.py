@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from emery import slot
-from emery.config.document import Document
+from emery.config.document import Document, nearest_file
 from emery.config.kind import BOARD, PROTOCOL, kind_of
 from emery.config.places import Place
 from emery.config.problem import ConfigError, Problem, listed, quoted
@@ -101,9 +101,12 @@ def _extended(chain: list[Document], paths: list[Path]) -> Path:
 def _beside(chain: list[Document], named: Path) -> Path:
     """A file by its path from the one that extends it."""
     path = Path(os.path.normpath(named))
-    if not _is_file(path):
-        missing = "is a directory" if _is_folder(path) else "does not exist"
-        remedy = f"{_nearest(path)} The path is relative to this file."
+    # `os.path` takes what no system accepts as a name for a file that is not there.
+    if not os.path.isfile(path):  # noqa: PTH113
+        missing = "is a directory" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
+        near = nearest_file(path)
+        meant = f"Did you mean {quoted(near.name)}?" if near else "Check the path."
+        remedy = f"{meant} The path is relative to this file."
         _refuse(chain[-1], f"{quoted(str(path))} {missing}", "a TOML file", remedy)
     return path
 
@@ -206,29 +209,6 @@ def _set_file(place: Place, file: str) -> None:
     place.file = file
     for inner in (*place.members.values(), *place.items):
         _set_file(inner, file)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def _nearest(path: Path) -> str:
-    try:
-        names = [entry.name for entry in path.parent.glob("*.toml")]
-    except (OSError, ValueError):
-        names = []
-    near = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {quoted(near[0])}?" if near else "Check the path."
 
 
 def _refuse(document: Document, what: str, expected: str, remedy: str) -> NoReturn:

@@ -3,17 +3,17 @@
 import os
 from pathlib import Path
 
-from emery import slot, terminal
+from emery import terminal
+from emery.config.extends import SHIPPED
 
 
 def config_file(path: Path) -> Path:
     """The file that is meant: `path`, or the board or protocol that comes with Emery
     under this name if there is no such file."""
-    folder = slot.ROOT / "board_configs"
     # `os.path` takes what no system accepts as a name for a file that is not there.
     if path.suffix or os.path.exists(path) or path.name != str(path):  # noqa: PTH110
         return path
-    for shipped in (folder / f"{path}.toml", folder / "protocols" / f"{path}.toml"):
+    for shipped in (SHIPPED / f"{path}.toml", SHIPPED / "protocols" / f"{path}.toml"):
         if os.path.isfile(shipped):  # noqa: PTH113
             return shipped
     return path
@@ -21,7 +21,7 @@ def config_file(path: Path) -> Path:
 
 def protocol_file(name: str) -> Path:
     """The file of the protocol that is meant. Ends the command if there is none."""
-    folder = slot.ROOT / "board_configs" / "protocols"
+    folder = SHIPPED / "protocols"
     shipped = folder / f"{name}.toml"
     if os.path.isfile(shipped) and not name.endswith(".toml"):  # noqa: PTH113
         return shipped

@@ -162,12 +162,10 @@ def chosen_device(port: str | None, device: str | None) -> str:
 
 
 def _asked(port: str | None) -> str:
-    from emery.link.client import connected
-    from emery.transfer.push import config_of
+    from emery.transfer import wish
     from emery.transfer.told import note
 
-    with connected(port) as (client, hello):
-        config_of(client, hello, note)
+    with wish.reached(port, note) as (_, hello, _):
         return hello.device_id
 
 

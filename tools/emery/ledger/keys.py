@@ -5,12 +5,11 @@ are `protocol.name` and `zone.1.level`.
 """
 
 import difflib
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from emery.config.compiled import decompile, texts
-from firmware import certificate, config_file
+from emery.config.compiled import certificate_figures, decompile, texts
+from firmware import config_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +62,10 @@ def changed_keys(before: bytes, after: bytes) -> tuple[str, ...]:
 def figures(blob: bytes) -> dict[str, int] | None:
     """What the certificate of a config says; None if it has none that can be read."""
     payload = config_file.section(blob, config_file.CERTIFICATE) if blob else b""
-    if len(payload) != struct.calcsize(certificate.FORM):
+    found = certificate_figures(payload)
+    if found is None:
         return None
-    if payload[0] != certificate.CERTIFICATE_VERSION:
-        return None
-    plants, peak_pa, settle_ms = certificate.figures(payload)
+    plants, peak_pa, settle_ms = found
     return {"plants": plants, "worst_peak_pa": peak_pa, "worst_settle_ms": settle_ms}
 
 
