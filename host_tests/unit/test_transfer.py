@@ -20,7 +20,7 @@ from emery.certificate import core
 from emery.config.compiled import decompile
 from emery.device import ports
 from emery.device.problem import DeviceProblem
-from emery.ledger import book, pending, place
+from emery.ledger import backup, book, pending, place
 from emery.ledger import command as ledger_command
 from emery.link import client as link_client
 from emery.link import command as link_command
@@ -439,7 +439,7 @@ def _kill_at(step: str, when: str, patch: pytest.MonkeyPatch) -> None:
         place_of, name = push, "_verify"
     else:
         module, _, name = step.partition(".")
-        place_of = getattr(push, module)
+        place_of = {"backup": backup, "book": book, "pending": pending}[module]
     real = getattr(place_of, name)
 
     def killed(*args: object, **named: object) -> object:

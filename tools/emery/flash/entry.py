@@ -1,10 +1,9 @@
-"""The ledger's entry of a flash: planned before the first byte, written at its end."""
+"""The ledger's entry of a flash, planned before the first byte."""
 
 from collections.abc import Callable
 
 from emery.flash.look import Looked
-from emery.ledger import backup, book, pending
-from emery.ledger.entry import Entry
+from emery.ledger import pending
 from emery.ledger.pending import Pending
 from emery.ledger.settle import settle
 
@@ -16,24 +15,9 @@ def plan(
     without a number of its own. Raises LedgerError: then nothing may be written to it."""
     if not device.device_id:
         return None
-    before = device.config
-    if before:
-        settle(device.device_id, before, note)
-    planned = Pending(
-        device_id=device.device_id, at=book.now(), what="flash", who=who or book.user(), why=why,
-        before=before, after=config, extra={"firmware": version},
+    if device.config:
+        settle(device.device_id, device.config, note)
+    return pending.plan(
+        device.device_id, what="flash", who=who, why=why, before=device.config, after=config,
+        extra={"firmware": version},
     )  # fmt: skip
-    if before:
-        backup.keep(planned.device_id, before, planned.at)
-    pending.keep(planned)
-    return planned
-
-
-def write(planned: Pending) -> Entry:
-    """The device runs what was planned. Raises LedgerError."""
-    entry = book.append(
-        planned.device_id, what=planned.what, who=planned.who, why=planned.why, at=planned.at,
-        before=planned.before, after=planned.after, extra=planned.extra,
-    )  # fmt: skip
-    pending.forget(planned.device_id)
-    return entry

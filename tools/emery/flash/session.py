@@ -24,6 +24,7 @@ from emery.flash import entry, fit, image, look
 from emery.flash.image import Image
 from emery.flash.look import Looked
 from emery.flash.plan import Plan, plan
+from emery.ledger import pending
 from emery.ledger.place import LedgerError
 
 _INSTALL_S = 300.0
@@ -189,7 +190,7 @@ class Session:
         self._install(remote, folder, built, todo)
         self._restart_and_wait(todo, device)
         if planned is not None:
-            self._say(f"entry {entry.write(planned).number} of its ledger")
+            self._say(f"entry {pending.enter(planned).number} of its ledger")
         return self._outcome
 
     def _install(self, remote: Remote, folder: Path, built: Image, todo: Plan) -> None:

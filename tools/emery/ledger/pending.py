@@ -8,12 +8,14 @@ to the device; the next command that meets the device finds it and settles it.
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from emery import whole_file
-from emery.ledger import durable, place
+from emery.ledger import backup, book, durable, place
+from emery.ledger.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,40 @@ class Pending:
 
     def __str__(self) -> str:
         return f"the {self.what} of {self.at} by {self.who}"
+
+
+def plan(
+    device_id: str,
+    *,
+    what: str,
+    who: str,
+    why: str,
+    before: bytes,
+    after: bytes,
+    extra: Mapping[str, Any],
+) -> Pending:
+    """Have what the device has now backed up, and on the disk what is about to be done to
+    it; `who` is the user of this computer unless named. Raises LedgerError: then nothing
+    may be done to the device."""
+    planned = Pending(
+        device_id=device_id, at=book.now(), what=what, who=who or book.user(), why=why,
+        before=before, after=after, extra=dict(extra),
+    )  # fmt: skip
+    if before:
+        backup.keep(device_id, before, planned.at)
+    keep(planned)
+    return planned
+
+
+def enter(planned: Pending, **found: Any) -> Entry:
+    """The device has what was planned: write its entry, with what was `found` since in its
+    extra, and forget the plan. Raises LedgerError."""
+    entry = book.append(
+        planned.device_id, what=planned.what, who=planned.who, why=planned.why, at=planned.at,
+        before=planned.before, after=planned.after, extra={**planned.extra, **found},
+    )  # fmt: skip
+    forget(planned.device_id)
+    return entry
 
 
 def keep(planned: Pending) -> None:

@@ -39,7 +39,6 @@ def _settle_planned(
     planned: Pending, newest: Entry | None, blob: bytes, say: Callable[[str], None]
 ) -> Entry | None:
     """The newest entry, after what was planned has been written down or dropped."""
-    device_id = planned.device_id
     is_written = (
         newest is not None
         and (newest.at, newest.what, newest.after) == (planned.at, planned.what, planned.after)
@@ -47,11 +46,7 @@ def _settle_planned(
     if is_written:
         pass  # only its plan had not been forgotten
     elif blob == planned.after:
-        newest = book.append(
-            device_id, what=planned.what, who=planned.who, why=planned.why, at=planned.at,
-            before=planned.before, after=planned.after,
-            extra={**planned.extra, "written_down": book.now()},
-        )  # fmt: skip
+        newest = pending.enter(planned, written_down=book.now())
         say(
             f"{planned} did not come to its end: it is on the device, and had no entry. Entry "
             f"{newest.number} tells of it now"
@@ -60,7 +55,7 @@ def _settle_planned(
         say(f"{planned} did not come to its end: the device has what it had before")
     else:
         say(f"{planned} did not come to its end: the device has neither that nor what was before")
-    pending.forget(device_id)
+    pending.forget(planned.device_id)
     return newest
 
 

@@ -13,7 +13,7 @@ from emery.config.compiled import NotAConfig, decompile
 from emery.device import refuse
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
-from emery.ledger import backup, book, pending
+from emery.ledger import pending
 from emery.ledger.entry import Entry
 from emery.ledger.pending import Pending
 from emery.ledger.settle import settle
@@ -71,12 +71,10 @@ def push(
     after = certified(blob, show, before)
     if after == before:
         return Pushed(after, None)
-    planned = Pending(
-        device_id=hello.device_id, at=book.now(), what=what, who=who or book.user(), why=why,
-        before=before, after=after, extra=dict(extra or {}),
+    planned = pending.plan(
+        hello.device_id, what=what, who=who, why=why, before=before, after=after,
+        extra=extra or {},
     )  # fmt: skip
-    backup.keep(planned.device_id, before, planned.at)
-    pending.keep(planned)
     show(0.0, "writing")
     try:
         is_in_its_ledger = client.put_config(
@@ -94,12 +92,7 @@ def push(
     _verify(client, planned)
     if not is_in_its_ledger:
         say("the device could not keep this in its own short ledger; the one here has it")
-    entry = book.append(
-        planned.device_id, what=what, who=planned.who, why=why, before=before, after=after,
-        extra=extra, at=planned.at,
-    )  # fmt: skip
-    pending.forget(planned.device_id)
-    return Pushed(after, entry)
+    return Pushed(after, pending.enter(planned))
 
 
 def _check(hello: Hello, blob: bytes) -> None:
