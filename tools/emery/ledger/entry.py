@@ -46,26 +46,12 @@ class Entry:
 
     def line(self, follows: str) -> str:
         """The line that keeps it, behind the one whose SHA-256 is `follows`."""
-        fields = {
-            "schema": LINE_SCHEMA,
-            "number": self.number,
-            "at": self.at,
-            "what": self.what,
-            "who": self.who,
-            "why": self.why,
-            "board": self.board,
-            "changed": list(self.changed),
-            "certificate": self.certificate,
-            "extra": self.extra,
-            "before": base64.b64encode(self.before).decode(),
-            "after": base64.b64encode(self.after).decode(),
-            "follows": follows,
-        }
+        fields = {"schema": LINE_SCHEMA, **self.document(), "follows": follows}
         text = json.dumps(fields, separators=(",", ":"))
         return f'{text[:-1]},"sum":"{digest(text[:-1].encode())}"}}'
 
     def document(self) -> dict[str, Any]:
-        """As `--json` shows it."""
+        """As `--json` shows it; a line has the same, in this order."""
         return {
             "number": self.number,
             "at": self.at,
