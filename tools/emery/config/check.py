@@ -77,8 +77,7 @@ def _wiring_lines(board: Board) -> list[str]:
         lines += _wrapped(f"  {role:<20} {pin:<9} {purpose}", 33)
     lines += ["", "[wiring]"]
     for fact in FACT_ROWS:
-        number = getattr(board.wiring, fact.name)
-        value = fact.choices[number] if fact.choices else quantity.text(number, fact.unit)
+        value = fact.text(getattr(board.wiring, fact.name))
         lines += _wrapped(f"  {fact.key:<20} {value:<9} {fact.purpose}", 33)
     if board.wiring.purpose == BENCH:
         lines += ["", "A bench rig: a device that it is flashed to stays in SERVICE."]

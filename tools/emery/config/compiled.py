@@ -95,9 +95,7 @@ def texts(config: DeviceConfig) -> dict[str, str]:
         if gpio != NO_PIN:
             found[f"pins.{role}"] = pin_text(config.chip, gpio)
     for fact in FACT_ROWS:
-        number = getattr(config.wiring, fact.name)
-        shown = fact.choices[number] if fact.choices else quantity.text(number, fact.unit)
-        found[f"wiring.{fact.key}"] = shown
+        found[f"wiring.{fact.key}"] = fact.text(getattr(config.wiring, fact.name))
     for row in SETTING_ROWS:
         value = getattr(config.settings, row.name)
         found[f"{row.table}.{row.key}"] = quantity.text(value, row.unit)

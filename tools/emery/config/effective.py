@@ -151,10 +151,7 @@ def of_defaults() -> Source:
 
 def defaults() -> dict[str, str]:
     """The default of every key that has one, in the order of a board file."""
-    found = {}
-    for fact in FACT_ROWS:
-        shown = quantity.text(fact.default, fact.unit)
-        found[f"wiring.{fact.key}"] = fact.choices[fact.default] if fact.choices else shown
+    found = {f"wiring.{fact.key}": fact.text(fact.default) for fact in FACT_ROWS}
     for row in SETTING_ROWS:
         found[f"{row.table}.{row.key}"] = quantity.text(row.default, row.unit)
     return found

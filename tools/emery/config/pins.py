@@ -21,6 +21,7 @@ import copy
 import re
 from dataclasses import dataclass
 
+from emery.config import quantity
 from emery.config.document import Document
 from emery.config.problem import listed, quoted
 from emery.config.table import Table, described
@@ -81,6 +82,10 @@ class Fact:
     def choices(self) -> tuple[str, ...]:
         """What may be written for it, in the order of its numbers; () for a quantity."""
         return _CHOICES.get(self.name, ())
+
+    def text(self, number: int) -> str:
+        """A value as a file would have it."""
+        return self.choices[number] if self.choices else quantity.text(number, self.unit)
 
 
 FACT_ROWS = tuple(
