@@ -122,8 +122,20 @@ def test_all_mistakes_are_told_at_once_in_order() -> None:
         (9, "treatment.pass_gap"),
         (10, "sensor"),
     ]
-    assert str(caught.value) == caught.value.render()
-    assert sum(line.startswith("file.toml:") for line in str(caught.value).split("\n")) == 6
+    rendered = caught.value.render()
+    assert str(caught.value).split() == rendered.split()
+    assert sum(line.startswith("file.toml:") for line in rendered.split("\n")) == 6
+    assert max(map(len, rendered.split("\n"))) <= 80
+
+
+def test_an_error_says_the_same_wherever_the_file_stands() -> None:
+    """What an error says was once broken at 80 columns before anybody told it, so that a
+    longer path put a line break into its words, and CI failed where nobody else did."""
+    for length in range(90):
+        with pytest.raises(ConfigError) as caught:
+            finished_board(Document.from_bytes(b"[board]\n", f"{'d' * length}/file.toml"))
+        assert all(str(problem).count("\n") == 0 for problem in caught.value.problems)
+        assert "board.chip: is missing." in str(caught.value)
 
 
 def test_no_rule_is_judged_on_a_value_that_could_not_be_read() -> None:

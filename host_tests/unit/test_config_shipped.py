@@ -285,13 +285,13 @@ def test_a_bench_rig_with_both_sensors_treats_nobody_either(tmp_path: Path) -> N
     path = tmp_path / "b.toml"
     text = f'extends = "{REFERENCE.as_posix()}"\n[wiring]\npurpose = "bench"\n'
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"never\s+treats"):
+    with pytest.raises(ConfigError, match="never treats"):
         load(path, FACE)
     assert not check(REFERENCE).lines[-1].startswith("A bench rig")
 
 
 def test_no_treatment_is_simulated_on_a_bench_rig() -> None:
-    with pytest.raises(ConfigError, match=r"a bench\s+rig\s+never\s+treats"):
+    with pytest.raises(ConfigError, match="a bench rig never treats"):
         prepare("nominal_facial", board=BENCH_RIG)
 
 

@@ -35,14 +35,18 @@ class Problem:
     expected: str
     remedy: str
 
-    def render(self) -> str:
-        """Plain text, wrapped to 80 columns, free of control characters."""
+    def __str__(self) -> str:
+        """One line, free of control characters: where it breaks is for the terminal."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         sentence = f"{self.key}: {self.what}." if self.key else f"{self.what}."
         if self.expected and self.expected not in self.what:
             sentence += f" Expected: {self.expected}."
+        return printable(f"{place}  {sentence} {self.remedy}")
+
+    def render(self) -> str:
+        """The line wrapped to 80 columns."""
         return textwrap.fill(
-            printable(f"{place}  {sentence} {self.remedy}"),
+            str(self),
             COLUMNS,
             subsequent_indent="    ",
             break_long_words=False,
@@ -59,10 +63,11 @@ class ConfigError(Exception):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return self.render()
+        """A line for each problem."""
+        return "\n".join(map(str, self.problems))
 
     def render(self) -> str:
-        """All problems as plain text, each beginning on its own line."""
+        """All problems wrapped to 80 columns, each beginning on its own line."""
         return "\n".join(problem.render() for problem in self.problems)
 
 
