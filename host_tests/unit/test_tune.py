@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from emery import slot
 from emery.bench import references, regulation
 from emery.bench.regulation import Case, Figures
 from emery.certificate import make
@@ -573,6 +574,16 @@ def test_a_board_that_was_not_measured_is_told_how(tmp_path: Path) -> None:
     assert done.code == 2
     assert "has no [plant]" in done.err
     assert f"emery identify {file} --write" in done.err
+
+
+@pytest.mark.parametrize(
+    "named", ["pico_reference", str(slot.ROOT / "board_configs" / "esp32_devkitc.toml")]
+)
+def test_nothing_is_written_into_a_board_that_comes_with_emery(named: str) -> None:
+    done = run(named, "--write")
+    assert done.code == 2
+    assert "among the files that come with Emery" in " ".join(done.err.split())
+    assert f'extends = "{Path(named).stem}"' in done.err
 
 
 def test_a_bench_rig_is_refused() -> None:

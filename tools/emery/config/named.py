@@ -19,6 +19,20 @@ def config_file(path: Path) -> Path:
     return path
 
 
+def own_file(named: Path) -> Path:
+    """The board file that measured values are to be written into. Ends the command if it
+    comes with Emery: every device without a file of its own has what stands there, and
+    the next version of Emery brings it anew."""
+    path = config_file(named)
+    if path.resolve().is_relative_to(SHIPPED.resolve()):
+        terminal.refuse(
+            f"{named} is among the files that come with Emery: nothing that was measured on "
+            "one device is written there. Write your own file that extends it, beginning with "
+            f'the line extends = "{path.stem}", and name that'
+        )
+    return path
+
+
 def protocol_file(name: str) -> Path:
     """The file of the protocol that is meant. Ends the command if there is none."""
     folder = SHIPPED / "protocols"

@@ -73,7 +73,7 @@ def tune(
     from emery.tune.search import tune as tune_it
 
     sliders = _sliders(softer, firmer, slower, quicker)
-    meant, path = _board(board)
+    meant, path = _board(board, write=write)
     with ends_with_words():
         try:
             with terminal.progress(f"tuning {meant.name}") as show:
@@ -117,13 +117,13 @@ def _sliders(softer: int, firmer: int, slower: int, quicker: int) -> "Sliders":
     return Sliders((firmer - softer) or None, quicker - slower)
 
 
-def _board(named: Path) -> "tuple[Board, Path]":
+def _board(named: Path, *, write: bool) -> "tuple[Board, Path]":
     from emery.config.document import ConfigError
     from emery.config.load import load_board, refuse_bench_rig
-    from emery.config.named import config_file
+    from emery.config.named import config_file, own_file
 
     try:
-        path = config_file(named)
+        path = own_file(named) if write else config_file(named)
         meant = load_board(path)
         refuse_bench_rig(meant)
     except ConfigError as error:
