@@ -1,5 +1,6 @@
 """Making certificates, knowing them again, those that are shipped, and the command."""
 
+import base64
 import json
 import tomllib
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from emery import slot
 from emery.certificate import known, shipped
 from emery.certificate import make as making
 from emery.certificate.course import Trial
-from emery.certificate.make import Outcome, certify, try_out
+from emery.certificate.make import certify, try_out
 from emery.certificate.marks import marks
 from emery.certificate.requirements import REQUIREMENTS
 from emery.certificate.scatter import trials
@@ -101,6 +102,41 @@ def test_a_spoilt_cache_is_no_answer(few: list[int], cache: Path, spoil: bytes) 
     file.write_bytes(spoil)
     assert known.find(odd(), "rp2040", {}) == b""
     assert certify(odd(), "rp2040", {}, made_s=5) == first
+
+
+@pytest.mark.parametrize("tolerance_pa", [2_000, 500])
+def test_a_cache_file_about_something_else_is_no_answer(
+    few: list[int], cache: Path, tolerance_pa: int
+) -> None:
+    """Of another core, world or device: passed or refused, under whatever name."""
+    settings, plant = odd(zero_tolerance_pa=tolerance_pa), {"volume_m3": 0.7e-3}
+    other = certify(settings, "rp2040", plant)
+    (file,) = cache.iterdir()
+    certify(settings, "rp2040", {})
+    (asked,) = set(cache.iterdir()) - {file}
+    asked.write_bytes(file.read_bytes())
+    assert known.recall(settings, "rp2040", {}) is None
+    # Nor does it help to say that it is about this.
+    told = json.loads(file.read_bytes()) | {"about": asked.stem}
+    asked.write_text(json.dumps(told), encoding="utf-8")
+    found = known.recall(settings, "rp2040", {})
+    assert found is None if other.passed else found == other
+    assert known.recall(settings, "rp2040", plant) == other
+
+
+@pytest.mark.parametrize("at", [0, 1, 9, 17])
+def test_a_payload_in_the_cache_with_other_marks_is_no_answer(
+    few: list[int], cache: Path, at: int
+) -> None:
+    certify(odd(), "rp2040", {})
+    (file,) = cache.iterdir()
+    told = json.loads(file.read_bytes())
+    payload = bytearray(base64.b64decode(told["payload"]))
+    payload[at] ^= 1
+    file.write_text(
+        json.dumps(told | {"payload": base64.b64encode(payload).decode()}), encoding="utf-8"
+    )
+    assert known.recall(odd(), "rp2040", {}) is None
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
@@ -273,14 +309,3 @@ def test_the_command_refuses_what_is_no_board_for_treatment(
         assert (code, out) == (2, "")
         assert said in err
         assert "Traceback" not in err
-
-
-def test_a_process_that_is_killed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from concurrent.futures.process import BrokenProcessPool
-
-    def broken(*_: object, **__: object) -> Outcome:
-        raise BrokenProcessPool
-
-    monkeypatch.setattr("emery.certificate.make.wait", broken)
-    with pytest.raises(making.ProcessLost, match="memory"):
-        try_out(Settings(), "rp2040", trials({}, Settings())[:9], processes=2)

@@ -163,6 +163,7 @@ def simulate(
     if list_them:
         _list_scenarios(as_json)
         return
+    from emery.processes import processors
     from emery.simulator import batch
 
     board = _named("--board", board)
@@ -177,7 +178,7 @@ def simulate(
         batch.Request(name, seed, lane.value, board, protocol, file, compare)
         for name, file in zip(scenarios, reports, strict=True)
     ]
-    outcomes = _run(requests, jobs or _processors())
+    outcomes = _run(requests, jobs or processors())
     if as_json:
         terminal.write(json.dumps(batch.document(outcomes), indent=1) + "\n")
     _show(outcomes, as_json)
@@ -286,6 +287,7 @@ def campaign(
     """Let random operators work, and compare the passes counted with those made."""
     from emery.campaign import run as campaign_run
     from emery.campaign.table import text
+    from emery.processes import ProcessLost, processors
 
     ended = 0
     try:
@@ -296,10 +298,9 @@ def campaign(
                 ended += 1
                 show(ended / operators, f"{ended} of {operators} operators")
 
-            verdicts = campaign_run.run(seed, operators, jobs or _processors(), finished)
-    except campaign_run.ProcessLost as error:
-        terminal.complain(f"error: {error}")
-        raise typer.Exit(ExitCode.INTERNAL) from None
+            verdicts = campaign_run.run(seed, operators, jobs or processors(), finished)
+    except ProcessLost as error:
+        terminal.refuse(str(error), ExitCode.INTERNAL)
     document = campaign_run.document(seed, verdicts)
     terminal.write(json.dumps(document, indent=1) + "\n" if as_json else text(document))
     raise typer.Exit(campaign_run.exit_code(document))
@@ -431,9 +432,3 @@ def _show(outcomes: list["Outcome"], as_json: bool) -> None:
         for outcome in outcomes:
             if outcome.message:
                 terminal.complain(outcome.message)
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

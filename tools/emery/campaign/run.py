@@ -1,14 +1,12 @@
 """A campaign: operators of many seeds, side by side, and how it came out."""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from typing import Any
 
 from emery.campaign.one import UNTOLD, Verdict, judge
 from emery.exit_codes import ExitCode
-from emery.simulator.batch import leave_ctrl_c_to_the_parent
+from emery.processes import side_by_side
 from emery.simulator.operator import STYLES
 
 SCHEMA = "emery.campaign/1"
@@ -16,10 +14,6 @@ SCHEMA = "emery.campaign/1"
 # [E: goal of this project]
 GOAL_PERMILLE = 980
 GROUPS = (*(style for style in STYLES if style not in UNTOLD), *UNTOLD)
-
-
-class ProcessLost(Exception):
-    """A process of the campaign was killed; the text says what may help."""
 
 
 def run(
@@ -41,25 +35,9 @@ def _judged(seeds: range, workers: int) -> Iterator[Verdict]:
     if workers == 1:
         yield from map(judge, seeds)
         return
-    executor = ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=leave_ctrl_c_to_the_parent,
-    )
-    try:
+    with side_by_side(workers, "the campaign", "try fewer at once, with -j 1") as executor:
         for future in as_completed([executor.submit(judge, seed) for seed in seeds]):
             yield future.result()
-    except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ProcessLost(
-                "a process of the campaign was killed; often that is memory running out: "
-                "try fewer at once, with -j 1"
-            ) from None
-        raise
-    executor.shutdown()
 
 
 def document(seed: int, verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -43,27 +43,26 @@ def certify(
     if a requirement fails. The [plant] of the board file is the middle of the scatter.
     """
     from emery.certificate import known, table
-    from emery.certificate.make import ProcessLost, certified, try_out
+    from emery.certificate.make import certified, try_out
     from emery.certificate.marks import settings_mark
     from emery.certificate.scatter import others, trials
+    from emery.transfer.told import told as ends_with_words
 
-    meant = _board(board)
+    with ends_with_words():
+        meant = _board(board)
     settings, chip, plant = meant.settings, meant.chip, meant.plant
     certifies = plants is None and seed is None
     if certifies:
         tried = trials(plant, settings)
-        scatter = "the certificate\'s scatter: extremes, corners and the inside of all ranges"
+        scatter = "the certificate's scatter: extremes, corners and the inside of all ranges"
     else:
         count = 2_000 if plants is None else plants
         seed = 1 if seed is None else seed
         tried = others(plant, settings, count, seed)
         scatter = f"another scatter: {count} plants, seed {seed}"
-    try:
-        with terminal.progress(f"certifying {meant.name}") as show:
-            outcome = try_out(settings, chip, tried, show, spared=certifies)
-    except ProcessLost as lost:
-        terminal.refuse(str(lost), ExitCode.INTERNAL)
-    if certifies and not known.find(settings, chip, plant):
+    with ends_with_words(), terminal.progress(f"certifying {meant.name}") as show:
+        outcome = try_out(settings, chip, tried, show, spared=certifies)
+    if certifies and known.recall(settings, chip, plant) is None:
         known.remember(settings, chip, plant, certified(outcome, settings, chip, plant))
     told = table.Told(
         meant.name, chip, _said(plant), scatter, certifies, outcome,
@@ -77,16 +76,12 @@ def certify(
 
 
 def _board(path: Path | None) -> "Board":
-    from emery.config.document import ConfigError
+    """Raises ConfigError."""
     from emery.config.load import load_board, refuse_bench_rig
     from emery.config.named import config_file
 
-    try:
-        meant = load_board(config_file(path or Path("pico_reference")))
-        refuse_bench_rig(meant)
-    except ConfigError as error:
-        terminal.complain(error.render())
-        raise typer.Exit(ExitCode.BAD_INPUT) from None
+    meant = load_board(config_file(path or Path("pico_reference")))
+    refuse_bench_rig(meant)
     return meant
 
 

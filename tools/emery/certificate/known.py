@@ -4,15 +4,15 @@
 
 One is known for settings on a chip, round a plant, by the control core of this
 Emery: a change of any of them makes it another question. The cache holds refusals
-as well, so that the same settings are not simulated twice to be refused; EMERY_CACHE
-names another folder for it.
+as well, so that the same settings are not simulated twice to be refused. Whatever name a
+file in it has, what it holds must itself be about what was asked. EMERY_CACHE names
+another folder for it.
 """
 
 import base64
 import binascii
 import json
 import os
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,10 +20,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from emery import slot
-from emery.certificate.marks import marks
+from emery import slot, whole_file
+from emery.certificate.marks import marks, marks_in
 from firmware import certificate
 from firmware.settings import Settings
+
+Marks = tuple[bytes, bytes, bytes]
 
 SHIPPED = "board_configs/certificates/shipped.toml"
 
@@ -56,41 +58,44 @@ def recall(
     settings: Settings, chip: str, plant: Mapping[str, float]
 ) -> Certified | None:
     """What is known of these settings, shipped or in the user's cache: passed or failed."""
-    shipped = _shipped().get(_name(settings, chip, plant))
+    asked = marks(settings, chip, plant)
+    shipped = _shipped().get(asked)
     if shipped is not None:
         return Certified(shipped, "", *certificate.figures(shipped))
     try:
-        told = json.loads(_file(settings, chip, plant).read_text(encoding="utf-8"))
-        return Certified(**{**told, "payload": base64.b64decode(told["payload"])})
-    except (OSError, ValueError, TypeError, KeyError, binascii.Error):
+        told = json.loads(_file(asked).read_text(encoding="utf-8"))
+        about = told.pop("about")
+        made = Certified(**{**told, "payload": base64.b64decode(told["payload"])})
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, binascii.Error):
         # Not there, or spoilt: then it is made again.
         return None
+    if about != _name(asked) or (made.passed and marks_in(made.payload) != asked):
+        return None
+    return made
 
 
 def remember(
     settings: Settings, chip: str, plant: Mapping[str, float], made: Certified
 ) -> None:
     """Keep it in the user's cache. A cache that cannot be written costs time later."""
+    asked = marks(settings, chip, plant)
     told: dict[str, Any] = asdict(made)
     told["payload"] = base64.b64encode(made.payload).decode()
-    file = _file(settings, chip, plant)
+    told["about"] = _name(asked)
+    file = _file(asked)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=file.parent, delete=False
-        ) as written:
-            json.dump(told, written)
-        Path(written.name).replace(file)
+        whole_file.write(file, json.dumps(told).encode())
     except OSError:
         return
 
 
-def _name(settings: Settings, chip: str, plant: Mapping[str, float]) -> str:
-    return "-".join(mark.hex() for mark in marks(settings, chip, plant))
+def _name(about: Marks) -> str:
+    return "-".join(mark.hex() for mark in about)
 
 
-def _file(settings: Settings, chip: str, plant: Mapping[str, float]) -> Path:
-    return _folder() / f"{_name(settings, chip, plant)}.json"
+def _file(about: Marks) -> Path:
+    return _folder() / f"{_name(about)}.json"
 
 
 def _folder() -> Path:
@@ -103,7 +108,7 @@ def _folder() -> Path:
 
 
 @cache
-def _shipped() -> dict[str, bytes]:
+def _shipped() -> dict[Marks, bytes]:
     """The shipped certificates, by their three marks."""
     path = slot.ROOT / SHIPPED
     if not path.is_file():
@@ -111,5 +116,7 @@ def _shipped() -> dict[str, bytes]:
     found = {}
     for row in tomllib.loads(path.read_text(encoding="utf-8")).values():
         payload = bytes.fromhex(row["payload"])
-        found["-".join(payload[at : at + 8].hex() for at in (1, 9, 17))] = payload
+        about = marks_in(payload)
+        if about is not None:
+            found[about] = payload
     return found

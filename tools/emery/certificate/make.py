@@ -9,12 +9,9 @@ the number of processes. A certificate that was made, or refused, is kept in the
 user's cache.
 """
 
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from functools import cache
 
@@ -24,17 +21,13 @@ from emery.certificate.known import Certified
 from emery.certificate.marks import marks
 from emery.certificate.requirements import Verdict
 from emery.certificate.wording import failures
-from emery.simulator.batch import leave_ctrl_c_to_the_parent
+from emery.processes import processors, side_by_side
 from firmware import certificate
 from firmware.settings import SETTINGS, Settings
 
 Show = Callable[[float, str], None]
 
 _AT_ONCE = 8  # trials handed to a process at a time
-
-
-class ProcessLost(Exception):
-    """A process was killed; the text says what may help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +123,6 @@ def try_out(
     return Outcome(tuple(trials), ordered, requirements.judge(settings, ordered, spared=spared))
 
 
-def processors() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _figures(
     values: tuple[int, ...], chip: str, trials: Sequence[Trial], workers: int
 ) -> Iterator[tuple[int, list[Figures]]]:
@@ -148,29 +134,13 @@ def _figures(
         for place, piece in pieces:
             yield place, _run(values, chip, piece)
         return
-    executor = ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=leave_ctrl_c_to_the_parent,
-    )
-    try:
-        waiting: dict[Future[list[Figures]], int] = {
+    remedy = "close what else uses much of it"
+    with side_by_side(workers, "the certificate", remedy) as executor:
+        futures: dict[Future[list[Figures]], int] = {
             executor.submit(_run, values, chip, piece): place for place, piece in pieces
         }
-        while waiting:
-            done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield waiting.pop(future), future.result()
-    except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ProcessLost(
-                "a process of the certificate was killed; often that is memory running out"
-            ) from None
-        raise
-    executor.shutdown()
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def _run(values: tuple[int, ...], chip: str, trials: Sequence[Trial]) -> list[Figures]:

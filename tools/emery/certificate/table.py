@@ -8,6 +8,7 @@ from typing import Any
 from emery.certificate import wording
 from emery.certificate.make import Outcome
 from emery.certificate.requirements import Verdict
+from emery.terminal import wrapped
 
 SCHEMA = "emery.certify/1"
 _WIDE = 78
@@ -18,7 +19,7 @@ class Told:
     """What is told of an outcome: whose settings, round which plant, which scatter.
 
     `certifies` is off for other scatters than the certificate's; `mark` is that of the
-    settings; `problem` says why a certificate was made and not kept, "" if it was.
+    settings.
     """
 
     board: str
@@ -113,7 +114,7 @@ def _lines(told: Told) -> Iterator[str]:
                 verdict.requirement.reason, _WIDE, initial_indent="       ",
                 subsequent_indent="       ",
             )
-    yield from textwrap.wrap(_end(told), _WIDE)
+    yield from wrapped(_end(told)).split("\n")
 
 
 def _row(verdict: Verdict) -> str:
@@ -159,7 +160,7 @@ def _end(told: Told) -> str:
         return f"{figures}: {word}. Another scatter than the certificate's: none was made."
     if outcome.passed:
         return (
-            f"certificate: {figures}. It is kept, and goes onto the device with these settings:"
-            " emery config push, emery flash."
+            f"certificate: {figures}. It goes onto the device with these settings: emery config"
+            " push, emery flash."
         )
     return f"no certificate: {figures}. A device with these settings stays in SERVICE."

@@ -4,10 +4,8 @@ Whatever goes wrong in a run becomes an Outcome with its exit code, in the
 process where it happened, so that one bad scenario never hides the others.
 """
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from emery.crash import crash_message
 from emery.exit_codes import ExitCode
+from emery.processes import side_by_side
 
 if TYPE_CHECKING:
     from emery.simulator.report import RunRecord
     from emery.simulator.trace import Trace
+
+_FEWER = "try fewer at once, with -j 1"
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,7 @@ def run_all(
     `finished` is called as each one ends; the list is in the order asked.
     """
     outcomes: dict[int, Outcome] = {}
-    # Started afresh rather than forked: the same on every system, and safe
-    # beside the thread that draws the progress bar.
-    executor = ProcessPoolExecutor(
-        max_workers=min(workers, len(requests)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=leave_ctrl_c_to_the_parent,
-    )
-    try:
+    with side_by_side(min(workers, len(requests)), "the runs", _FEWER) as executor:
         futures: dict[Future[Outcome], int] = {
             executor.submit(work, request): number for number, request in enumerate(requests)
         }
@@ -143,22 +137,11 @@ def run_all(
                     ExitCode.INTERNAL,
                     None,
                     "error: the process of this run, or of one beside it, was killed; often that "
-                    "is memory running out: try fewer at once, with -j 1",
+                    f"is memory running out: {_FEWER}",
                 )
             outcomes[number] = outcome
             finished(outcome)
-    except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        raise
-    executor.shutdown()
     return [outcomes[number] for number in range(len(requests))]
-
-
-def leave_ctrl_c_to_the_parent() -> None:
-    """What a process of a pool does first."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> ExitCode:

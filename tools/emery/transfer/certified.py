@@ -3,16 +3,12 @@
 Known certificates are put in at once; a new one costs a simulation of the scatter.
 """
 
-import struct
 from collections.abc import Callable
 
 from emery.config.compiled import DeviceConfig, decompile
 from emery.ledger.keys import figures
-from firmware import certificate, config_file
+from firmware import config_file
 from hal import wiring
-
-# Of `firmware.certificate.FORM`: the version and three marks come first.
-_MARKS_END = 4
 
 
 class NotCertified(Exception):
@@ -51,14 +47,9 @@ def certified(blob: bytes, show: Callable[[float, str], None], held: bytes = b""
 
 def _is_for(payload: bytes, config: DeviceConfig) -> bool:
     """Is this a certificate of these settings on this core, tried round this plant?"""
-    from emery.certificate import marks
+    from emery.certificate.marks import marks, marks_in
 
-    if len(payload) != struct.calcsize(certificate.FORM):
-        return False
-    version, *its_marks = struct.unpack(certificate.FORM, payload)[:_MARKS_END]
-    return version == certificate.CERTIFICATE_VERSION and tuple(its_marks) == marks.marks(
-        config.settings, config.chip, config.plant
-    )
+    return marks_in(payload) == marks(config.settings, config.chip, config.plant)
 
 
 def certificate_words(blob: bytes) -> str:

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import typer
 
 from emery import terminal
-from emery.certificate.make import ProcessLost
 from emery.config.compiled import NotAConfig
 from emery.config.document import ConfigError
 from emery.device.problem import DeviceProblem
 from emery.exit_codes import ExitCode
 from emery.ledger.keys import Unreadable
 from emery.ledger.place import LedgerError
+from emery.processes import ProcessLost
 from emery.transfer.certified import NotCertified
 
 

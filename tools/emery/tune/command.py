@@ -65,7 +65,7 @@ def tune(
     exit code is 1. What the sliders do not reach: edit the board file, or `emery set KEY
     VALUE --engineer`.
     """
-    from emery.certificate.make import processors
+    from emery.processes import processors
     from emery.simulator.report import ReportError
     from emery.transfer.told import told as ends_with_words
     from emery.tune import document, page, table

@@ -8,23 +8,22 @@ the figure, or than chance on this few days (`figures.is_worse`). If none passes
 present settings stay.
 
 The first that passes and gets a certificate is taken. If none gets one, gentler settings
-than the best are tried, if what was broken is of a kind that gentler ones may mend.
+than the best are tried, if what was broken is of a kind that gentler ones may mend. If
+neither the present settings nor the defaults get one, no device may run with them, and
+how quick they would be is no measure: then the quickest of all that were measured that
+gets a certificate is taken, and what is worse with it is told.
 
     tune(plant, settings, adc, sliders, workers, show, certify) -> Tuned
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from emery.bench import regulation
 from emery.bench.regulation import Case
 from emery.certificate.known import Certified
-from emery.certificate.make import ProcessLost
 from emery.certificate.requirements import REQUIREMENTS
-from emery.simulator.batch import leave_ctrl_c_to_the_parent
+from emery.processes import side_by_side
 from emery.tune import figures
 from emery.tune.formulas import TUNED, fitted, proposal, with_values
 from emery.tune.sliders import Sliders, slid
@@ -124,7 +123,9 @@ class Tuned:
     `refused` has the candidates that did not pass, with what was worse, `uncertified`
     those that did and got no certificate, in order of merit; `certified` is how that of
     `after` came out, None if none was asked for. If no candidate got one, `after` is the
-    best of them. `wander_pa` are those of before and after (`figures.wander_pa`).
+    best of them. `unusable` is why the present settings have none, if `after` was taken
+    only for that, in spite of the gate. `wander_pa` are those of before and after
+    (`figures.wander_pa`).
     """
 
     plant: dict[str, float]
@@ -141,6 +142,7 @@ class Tuned:
     refused: list[tuple[Measured, list[Worse]]] = field(default_factory=list)
     uncertified: list[Uncertified] = field(default_factory=list)
     certified: Certified | None = None
+    unusable: Certified | None = None
     wander_pa: tuple[float, float] = (0.0, 0.0)
 
     @property
@@ -268,26 +270,9 @@ def tune(
 
     Raises CannotTune if the device reaches no level, ProcessLost.
     """
-    executor = ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=leave_ctrl_c_to_the_parent,
-    )
-    try:
+    with side_by_side(workers, "the tuning", "try fewer at once, with -j 1") as executor:
         tries = Tries(settings, adc, lambda tasks: executor.map(work, tasks))
-        found = tuned(plant, tries, sliders, show, proposal(plant), certify)
-    except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ProcessLost(
-                "a process of the tuning was killed; often that is memory running out: try "
-                "fewer at once, with -j 1"
-            ) from None
-        raise
-    executor.shutdown()
-    return found
+        return tuned(plant, tries, sliders, show, proposal(plant), certify)
 
 
 def tuned(
@@ -338,13 +323,15 @@ def tuned(
             )
             if passed and gate(made.start, {"present": passed[0]}):
                 made.chosen = passed[0]
-    wished = _wished(made.chosen, sliders)
+            if certify is not None:
+                made.certified = certify(_wished(made.chosen.values, sliders))
+    if certify is not None and made.certified is not None and not made.certified.passed:
+        show(0.9, "looking for any settings that get a certificate")
+        _take_any(tries, made, finalists, days, sliders, certify)
     made.after = made.chosen
     if sliders.are_moved:
         show(0.93, "measuring what the sliders do")
-        made.after = _measure_all(tries, [wished], cases, days)[0]
-    if certify is not None and made.certified is None:
-        made.certified = certify(wished)
+        made.after = _measure_all(tries, [_wished(made.chosen.values, sliders)], cases, days)[0]
     some = cases[:: max(1, len(cases) // _WANDER_CASES)]
     made.wander_pa = (
         tries.wander_pa(made.before.values, some), tries.wander_pa(made.after.values, some)
@@ -364,7 +351,7 @@ def _taken(
     """Is one of these chosen? It is the first that gets a certificate, as the sliders want
     it. The others are noted, and the very first is what is told if none gets one."""
     for candidate in worthy:
-        wished = _wished(candidate, sliders)
+        wished = _wished(candidate.values, sliders)
         certified = certify(wished) if certify is not None else None
         is_taken = certified is None or certified.passed
         if is_taken or not made.uncertified:
@@ -376,8 +363,37 @@ def _taken(
     return False
 
 
-def _wished(candidate: Measured, sliders: Sliders) -> Values:
-    return slid(candidate.values, sliders) if sliders.are_moved else candidate.values
+def _take_any(
+    tries: Tries,
+    made: Tuned,
+    finalists: Sequence[Values],
+    days: Sequence[dict[str, float]],
+    sliders: Sliders,
+    certify: Certify,
+) -> None:
+    """If a device may run with neither the present settings nor the defaults, take the
+    quickest that gets a certificate, of the finalists and of what is gentler."""
+    present = certify(made.before.values)
+    if present.passed or certify(made.defaults.values).passed:
+        return
+    asked = [one.values for one in made.uncertified]
+    candidates = [
+        values
+        for values in [*finalists, *moved((finalists or [made.proposed])[0], GENTLER)]
+        if _wished(values, sliders) not in asked
+    ]
+    for candidate in sorted(
+        _measure(tries, candidates, made.cases), key=lambda one: one.slowness
+    ):
+        certified = certify(_wished(candidate.values, sliders))
+        if certified.passed:
+            candidate.figures.update(tries.others(candidate.values, days))
+            made.chosen, made.certified, made.unusable = candidate, certified, present
+            return
+
+
+def _wished(values: Values, sliders: Sliders) -> Values:
+    return slid(values, sliders) if sliders.are_moved else values
 
 
 def _gentler(made: Tuned) -> list[Values]:
