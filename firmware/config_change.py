@@ -71,7 +71,9 @@ class ConfigChange:
         info = self._info
         if digest == info["config"]:
             # It is there already: perhaps the answer to the commit before was lost.
-            return "ok config={} ledger=1".format(digest)
+            is_noted = config_ledger.newest(self._board.ledger_storage) == digest
+            return "ok config={} ledger={}".format(
+                digest, 1 if is_noted else self._note(int(epoch), who, why))
         staged = self._staged
         if len(staged) != int(length) or slots.digest_of(staged) != digest:
             return "no the {} bytes that came are not the {} of {}: put them again".format(

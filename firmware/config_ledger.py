@@ -17,7 +17,7 @@ far | u32 seconds of the Unix epoch, 0 if unknown | first 8 bytes of the config'
 """
 
 import struct
-from binascii import crc32, unhexlify
+from binascii import crc32, hexlify, unhexlify
 
 from micropython import const
 
@@ -33,6 +33,8 @@ SEEN = "seen_at_start"
 _DIGEST_BYTES = const(8)
 _ENTRY_LENGTH = const(60)
 _ENTRY_CRC = const(4)
+_CONFIG_AT = const(12)
+_NUMBER_MASK = const(0xFFFFFFFF)
 
 
 def entries(storage: Storage) -> bytes:
@@ -49,6 +51,13 @@ def entries(storage: Storage) -> bytes:
     return bytes(kept)
 
 
+def newest(storage: Storage) -> str:
+    """The config of the newest entry, as 16 hex digits; "" if there is none."""
+    kept = entries(storage)
+    at = len(kept) - _ENTRY_LENGTH + _CONFIG_AT
+    return hexlify(kept[at : at + _DIGEST_BYTES]).decode() if kept else ""
+
+
 def append(
     storage: Storage, boots: int, epoch_s: int, digest: str, who: str, why: str
 ) -> bool:
@@ -58,7 +67,8 @@ def append(
     number = struct.unpack_from("<I", before, len(before) - _ENTRY_LENGTH)[0] if before else 0
     config = unhexlify(digest)
     body = struct.pack(
-        "<III8s12s24s", number + 1, boots, epoch_s, config, who.encode(), why.encode()
+        "<III8s12s24s", number + 1 & _NUMBER_MASK, boots, epoch_s, config, who.encode(),
+        why.encode(),
     )
     keep = (LEDGER_ENTRIES - 1) * _ENTRY_LENGTH
     record = config + before[-keep:] + body + struct.pack("<I", crc32(body))

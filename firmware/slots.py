@@ -83,8 +83,19 @@ def replace_file(path: str, new_path: str, content: bytes, board: RunningBoard) 
             if file.read() != content:
                 raise OSError(new_path + " does not read back as it was written")
         os.rename(new_path, path)
+    except OSError:
+        _leave_nothing(new_path)
+        raise
     finally:
         board.close_storage_window()
+
+
+def _leave_nothing(new_path: str) -> None:
+    """Half a file takes room that a full flash needs for its records."""
+    try:
+        os.remove(new_path)
+    except OSError:
+        pass  # it was never made, or flash takes no write at all: that is told already
 
 
 def _state() -> dict:

@@ -275,11 +275,12 @@ def decode(blob: bytes) -> Wiring:
         raise WiringError("crc", "the config was damaged; flash it again")
     if fields[2] >= len(CHIPS):
         raise WiringError("chip", "{} is unknown to this firmware".format(fields[2]))
-    try:
-        name = fields[3].rstrip(b"\x00").decode()
-    except UnicodeError:
-        raise WiringError("name", "is no text") from None
-    wiring = Wiring(fields[2], name)
+    name = fields[3].rstrip(b"\x00")
+    for byte in name:
+        # It stands in lines of the link and on the console.
+        if not 32 <= byte <= 126:
+            raise WiringError("name", "is not plain text")
+    wiring = Wiring(fields[2], name.decode())
     at = 4
     for role in ROLES:
         setattr(wiring, role[0], fields[at])

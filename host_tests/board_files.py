@@ -47,7 +47,7 @@ class BoardFiles:
         self.cut_at = -1  # the write in which the power fails, from 0; -1 for none
         self.cut_after = False  # once it is done, instead of before
         self.is_off = False  # the power has failed: nothing is written any more
-        self.full = False
+        self.full = False  # no file gets more than half of what is written to it
 
     def slot_state(self) -> dict[str, Any]:
         """What `/slot.json` says."""
@@ -99,8 +99,6 @@ class BoardFiles:
     def open(self, path: str, mode: str = "r") -> Any:
         """`open`, for reading or for writing anew."""
         if "w" in mode:
-            if self.full:
-                raise OSError(28, "ENOSPC")
             return self._writer(path, mode)
         if path not in self.files:
             raise OSError(2, "ENOENT")
@@ -113,6 +111,9 @@ class BoardFiles:
         yield buffer
         written = buffer.getvalue()
         content = written if "b" in mode else written.encode()
+        if self.full:
+            self._write(lambda: self.files.update({path: content[: len(content) // 2]}))
+            raise OSError(28, "ENOSPC")
         self._write(lambda: self.files.update({path: content}))
 
     def rename(self, old: str, new: str) -> None:
@@ -124,6 +125,19 @@ class BoardFiles:
             self.files[new] = self.files.pop(old)
 
         self._write(act)
+
+    def remove(self, path: str) -> None:
+        """`os.remove`."""
+        if path not in self.files:
+            raise OSError(2, "ENOENT")
+        self._write(lambda: self.files.pop(path))
+
+    @property
+    def os(self) -> Any:
+        """Of the module `os`, what lies in this file system."""
+        return SimpleNamespace(
+            rename=self.rename, remove=self.remove, ilistdir=self.ilistdir
+        )
 
     def ilistdir(self, folder: str) -> Iterator[tuple[str, int, int]]:
         """`os.ilistdir`."""
@@ -202,7 +216,7 @@ class Boot:
                 stdout=SimpleNamespace(write=self._print),
                 print_exception=lambda error: self._print(f"{error!r}\n"),
             ),
-            "os": SimpleNamespace(rename=self.files.rename, ilistdir=self.files.ilistdir),
+            "os": self.files.os,
             "machine": self._machine(),
             "micropython": SimpleNamespace(kbd_intr=lambda key: self.acts.append(f"key {key}")),
             **self._firmware(),

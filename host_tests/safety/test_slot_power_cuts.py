@@ -38,7 +38,7 @@ class Device:
         self.good = {"a", "b"}
         self.boot.firmware = self._run
         monkeypatch.setattr(slots, "open", self.files.open, raising=False)
-        monkeypatch.setattr(slots, "os", type("Os", (), {"rename": self.files.rename}))
+        monkeypatch.setattr(slots, "os", self.files.os)
 
     def _run(self, name: str, keeper: Any) -> bool:
         if name not in self.good:

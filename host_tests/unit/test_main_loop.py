@@ -3,6 +3,7 @@
 import hashlib
 import struct
 import sys
+from binascii import crc32
 from collections.abc import Callable
 from itertools import pairwise
 from types import SimpleNamespace
@@ -83,7 +84,7 @@ class Device:
         )  # fmt: skip
         for one in (main, slots):
             patch.setattr(one, "open", self.files.open, raising=False)
-        patch.setattr(slots, "os", SimpleNamespace(rename=self.files.rename))
+        patch.setattr(slots, "os", self.files.os)
         patch.setattr(main, "_SLOT", "a")
         patch.setattr(main, "CONFIG_PATH", "/config.bin")
         patch.setattr(main, "_NEW_CONFIG_PATH", "/config.new")
@@ -423,6 +424,28 @@ def test_a_ledger_that_is_broken_stops_nothing(broken: str, device: Device) -> N
     setattr(device.ledger_storage, broken, fails)
     device.run()
     assert device.state == "STANDBY"
+
+
+LAST_NUMBER = struct.pack("<III8s12s24s", 0xFFFFFFFF, 0, 0, bytes(8), b"", b"")
+STRANGE_LEDGERS = {
+    "shorter than a digest": b"x",
+    "of something else": bytes(range(256)) * 4,
+    "cut off in an entry": bytes(8) + bytes(59),
+    "with the last number there is": (
+        bytes(8) + LAST_NUMBER + struct.pack("<I", crc32(LAST_NUMBER))
+    ),
+}
+
+
+@pytest.mark.parametrize("how", STRANGE_LEDGERS)
+def test_whatever_the_ledger_holds_the_device_starts_and_notes_its_config(
+    how: str, device: Device
+) -> None:
+    device.ledger_storage.record = STRANGE_LEDGERS[how]
+    device.run()
+    assert device.state == "STANDBY"
+    assert ledger(device)[-1] == (digest_of(BLOB), "seen at start", 1)
+    assert record(device).unmarked == 0
 
 
 # The health mark ----------------------------------------------------------------------

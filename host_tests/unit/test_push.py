@@ -1,13 +1,17 @@
 """Another config over the link, whole: what the device takes, and what it refuses."""
 
 import base64
+import struct
+from binascii import crc32
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from emery.link.client import Client, Refused
 from emery.link.device_ledger import digest_of
-from firmware import config_file
+from emery.link.line import framed
+from firmware import config_file, faults
 from firmware.config_file import CONFIG_LONGEST, with_section
 from firmware.settings import encode
 from hal import wiring
@@ -105,6 +109,76 @@ def test_a_commit_whose_answer_was_lost_may_be_said_again(device: LinkedDevice) 
     assert [entry.why for entry in client.ledger()].count("why") == 1
 
 
+def test_a_commit_said_again_tells_the_truth_about_the_ledger(
+    device: LinkedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(record: bytes) -> None:
+        raise OSError(28, "ENOSPC")
+
+    client = staged(device, OTHER)
+    words = ("commit", len(OTHER), digest_of(OTHER), 0, "me", "why")
+    with monkeypatch.context() as patch:
+        patch.setattr(device.board.ledger_storage, "commit", broken)
+        assert client.ask(*words).endswith("ledger=0")
+        assert client.ask(*words).endswith("ledger=0")
+    # There is room again: it is noted after all, and once.
+    assert client.ask(*words).endswith("ledger=1")
+    assert client.ask(*words).endswith("ledger=1")
+    assert [entry.why for entry in client.ledger()].count("why") == 1
+
+
+def test_a_fault_that_latches_meanwhile_takes_outputs_and_not_the_repair(
+    device: LinkedDevice,
+) -> None:
+    """The fault may be what the other config mends: a wrong pin, a wrong span."""
+    client = staged(device, OTHER[:144])
+    client.do(COMMAND_RUN_PUMP, 20)
+    device.turn()
+    assert not device.board.is_safe()
+    device.board.inject("sensor_supply_open")
+    device.run(500)
+    assert device.controller.protection.fault != faults.NONE
+    assert (device.state, device.board.is_safe()) == ("SERVICE", True)
+    for at in range(144, len(OTHER), 72):
+        client.ask("put", at, base64.b64encode(OTHER[at : at + 72]).decode())
+    client.ask("commit", len(OTHER), digest_of(OTHER), 0, "me", "why")
+    assert device.blob == OTHER
+    assert device.board.is_safe()
+
+
+def test_an_output_asked_for_in_the_same_breath_waits_for_the_write(
+    device: LinkedDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both lines are read in one turn of the main loop, before any tick."""
+    client = staged(device, OTHER)
+    kept = device._replace_file
+    seen = []
+
+    def look(*words: Any) -> None:
+        seen.append(device.board.is_safe())
+        kept(*words)
+
+    monkeypatch.setattr(device, "_replace_file", look)
+    device.write(framed(f"901 do {COMMAND_RUN_PUMP} 20"))
+    device.write(framed(f"902 commit {len(OTHER)} {digest_of(OTHER)} 0 me why"))
+    device.turn()
+    assert seen == [True]
+    assert device.blob == OTHER
+    client.hello()
+
+
+@pytest.mark.parametrize(
+    ("epoch", "when"), [(0, None), (1, "1970-01-01"), (0xFFFFFFFF, "2106-02-07")]
+)
+def test_any_clock_of_a_host_is_taken_and_0_is_none(
+    epoch: int, when: str | None, device: LinkedDevice
+) -> None:
+    client = staged(device, OTHER)
+    client.ask("commit", len(OTHER), digest_of(OTHER), epoch, "me", "why")
+    entry = client.ledger()[-1]
+    assert (entry.when and entry.when.date().isoformat()) == when
+
+
 def test_offset_zero_begins_anew(device: LinkedDevice) -> None:
     client = staged(device, bytes(CONFIG_LONGEST))
     client.put_config(OTHER, "me", "why")
@@ -183,11 +257,21 @@ def test_the_ledger_waits_until_no_garbage_piles_up() -> None:
         assert "has to wait" in refusal(client, "blob", "ledger", 0)
 
 
+def other_name(name: bytes) -> bytes:
+    """OTHER with this name of the board, and its sum in order."""
+    begin = OTHER.index(b"bench")
+    wired = OTHER[:begin] + name.ljust(16, b"\0") + OTHER[begin + 16 : wiring.LENGTH - 4]
+    return wired + struct.pack("<I", crc32(wired)) + OTHER[wiring.LENGTH :]
+
+
 DAMAGED = {
     "nothing": (b"", "0 bytes that came"),
     "wiring": (b"?" + OTHER[1:], "magic"),
     "settings": (OTHER[:200] + bytes([OTHER[200] ^ 1]) + OTHER[201:], "crc"),
     "a section": (OTHER[:-1] + bytes([OTHER[-1] ^ 1]), "sections"),
+    "a name that is a line": (other_name(b"Clinic\r\n@7 ok"), "name: is not plain text"),
+    "a name in no script": (other_name(b"Clinic\xff"), "name: is not plain text"),
+    "a name of the terminal's": (other_name(b"\x1b[2J"), "name: is not plain text"),
     "only the wiring": (OTHER[: wiring.LENGTH], "length"),
     "a limit": (
         wiring.encode(reference_wiring(wiring.RP2040))

@@ -1,7 +1,5 @@
 """The running firmware and its slot."""
 
-from types import SimpleNamespace
-
 import pytest
 
 from firmware import slots
@@ -14,7 +12,7 @@ from host_tests.running_board import RunningMock
 def files(monkeypatch: pytest.MonkeyPatch) -> BoardFiles:
     made = BoardFiles()
     monkeypatch.setattr(slots, "open", made.open, raising=False)
-    monkeypatch.setattr(slots, "os", SimpleNamespace(rename=made.rename))
+    monkeypatch.setattr(slots, "os", made.os)
     return made
 
 
@@ -116,4 +114,12 @@ def test_what_does_not_read_back_leaves_the_old_file(
     monkeypatch.setattr(slots, "open", worn_out, raising=False)
     with pytest.raises(OSError, match="does not read back"):
         slots.replace_file("/a/config.bin", "/a/config.new", b"new", RunningMock())
-    assert files.files["/a/config.bin"] == b"old"
+    assert files.files == {"/a/config.bin": b"old"}
+
+
+def test_a_full_flash_keeps_the_old_file_and_no_half_of_the_new(files: BoardFiles) -> None:
+    files.files["/a/config.bin"] = b"old"
+    files.full = True
+    with pytest.raises(OSError, match="ENOSPC"):
+        slots.replace_file("/a/config.bin", "/a/config.new", b"new", RunningMock())
+    assert files.files == {"/a/config.bin": b"old"}
