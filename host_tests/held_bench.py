@@ -17,11 +17,11 @@ from emery.calibrate.holding import (
 )
 from emery.calibrate.technician import Technician
 from emery.service_bench.bench import LET_GO, TAIL_MS, Step
-from emery.service_bench.modelled import ModelledBench
 from emery.service_bench.recording import Recording
 from emery.virtual_board.hands import Hands
 from firmware.black_box import RECORDS
 from firmware.settings import Settings
+from host_tests.modelled_bench import ModelledBench
 
 
 class Around:

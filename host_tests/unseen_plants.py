@@ -11,9 +11,9 @@ from math import exp, log
 from random import Random
 
 from emery.identify.excitation import AIR, NOZZLE, ORIFICE, PHASES, Excitation, Run
-from emery.service_bench.modelled import ModelledBench
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP
 from firmware.settings import Settings
+from host_tests.modelled_bench import ModelledBench
 
 ORIFICE_M = 1.5e-3
 

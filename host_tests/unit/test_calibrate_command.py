@@ -219,7 +219,21 @@ def test_a_board_that_comes_with_emery_is_no_device_of_its_own(device: LinkedDev
         code, out, err = run("sensors", named, "--write")
         assert code == 2
         assert out == ""
-        assert "copy it (cp" in err
+        assert "among the files that come with Emery" in err
+        assert 'extends = "pico_' in err
+
+
+def test_the_file_of_another_device_is_refused_before_anybody_measures(
+    device: LinkedDevice, model: HeldModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text('extends = "pico_reference"\n\n[board]\nname = "Clinic 9"\n', encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    code, out, err = run("sensors", str(path), "--write")
+    assert (code, out) == (2, "")
+    assert 'is that of "Clinic 9"' in err
+    assert path.read_text(encoding="utf-8") == text
+    assert model.most_percent == 0
 
 
 def test_a_leak_check_takes_a_shipped_board_by_its_name(

@@ -5,6 +5,7 @@ fast one does two of them with looser bounds.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from emery.calibrate.technician import Technician
+from emery.calibrate.verdict import Implausible
 from emery.cli import app
+from emery.config import edit
 from emery.config.compiled import decompile
 from emery.config.load import load, load_board
 from emery.config.plant import PLANT_ROWS
@@ -28,12 +31,12 @@ from emery.identify.parameters import FITTED, NAMES
 from emery.identify.result import Identified
 from emery.ledger import book
 from emery.link.client import Client
-from emery.service_bench.modelled import ModelledBench
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP
 from emery.slot import ROOT
 from emery.transfer import serviced
 from firmware.settings import Settings
 from host_tests.linked import LinkedDevice, linked_device
+from host_tests.modelled_bench import ModelledBench
 from host_tests.unseen_plants import ORIFICE_M, Unseen, draw, measured, put
 
 BOARDS = ROOT / "board_configs"
@@ -281,7 +284,7 @@ def test_it_is_refused_if_nobody_can_be_asked_or_it_stays_wrong() -> None:
         bench = _bench(device)
         hand = _Hand(bench, device, wrong=9)
         hand.can_be_asked_again = can
-        with pytest.raises(plausible.Implausible):
+        with pytest.raises(Implausible):
             guide.measure(bench, _settings(), hand, ORIFICE_M, lambda part, title: None)
         assert len(hand.asked) == tries
 
@@ -351,10 +354,8 @@ def _gauges_apart(bench: ModelledBench) -> None:
 def test_runs_that_cannot_be_are_refused_with_the_step_to_repeat(
     phase: str, change: Callable[[ModelledBench], None], words: str
 ) -> None:
-    with pytest.raises(plausible.Implausible, match=words) as refused:
+    with pytest.raises(Implausible, match=words):
         _phase(phase, change)
-    assert refused.value.phase == phase
-    assert max(map(len, str(refused.value).splitlines())) < 200
 
 
 @pytest.mark.parametrize("seed", [4, 5, 15, 23])
@@ -384,7 +385,7 @@ def test_results_that_cannot_be_are_refused(fitted: Fit) -> None:
         (replace(found, misfit=60.0), "none that the model can do"),
         (_with(found, "nozzle_m", value=4e-4, low=3e-4, high=5e-4), "as little as 0.4 mm"),
     ):
-        with pytest.raises(plausible.Implausible, match=words):
+        with pytest.raises(Implausible, match=words):
             verdict.judge(bad)
 
 
@@ -405,7 +406,7 @@ def test_the_board_file_takes_what_was_told_with_its_doubt(fitted: Fit, tmp_path
     content = (BOARDS / "pico_reference.toml").read_text()
     board.write_text(content)
     found = Identified.of(fitted, ORIFICE_M)
-    store.write(board, store.content_with(board, found))
+    edit.replace_file(board, store.content_with(board, found))
     plant = load_board(board).plant
     for one in found.found:
         assert plant[one.name] == pytest.approx(one.value, abs=0.05 * (one.high - one.low))
@@ -415,7 +416,7 @@ def test_the_board_file_takes_what_was_told_with_its_doubt(fitted: Fit, tmp_path
     volume = next(line for line in text.splitlines() if line.startswith("volume"))
     assert "95 %: " in volume
     # Again: the same keys, with today's values, and no second table.
-    store.write(board, store.content_with(board, found))
+    edit.replace_file(board, store.content_with(board, found))
     assert board.read_text() == text
     assert len(list(tmp_path.glob("*.bak"))) == 2
 
@@ -530,7 +531,8 @@ def test_a_refused_measurement_changes_nothing(
     ended = _run(str(board), "--write")
     assert ended.exit_code == 1
     assert "refused: " in ended.stderr
-    assert "Nothing was changed" in ended.stderr
+    assert "Nothing was changed" in " ".join(ended.stderr.split())
+    assert max(map(len, ended.stderr.splitlines())) <= 80
     assert board.read_text() == before
     assert all(
         entry.what != "identify" for entry in book.entries(Client(device).hello().device_id)
@@ -545,5 +547,75 @@ def test_the_file_of_another_device_is_refused_before_anything_runs(
     other.write_text((BOARDS / "esp32_devkitc.toml").read_text())
     ended = _run(str(other), "--write")
     assert ended.exit_code == 2
-    assert "is that of" in ended.stderr
+    assert "is that of" in " ".join(ended.stderr.split())
     assert hand.asked == []
+
+
+@pytest.mark.parametrize("named", ["pico_reference", str(BOARDS / "esp32_devkitc.toml")])
+def test_nothing_is_written_into_a_board_that_comes_with_emery(
+    at_hand: tuple[LinkedDevice, _Hand, Path], named: str
+) -> None:
+    _, hand, _ = at_hand
+    ended = _run(named, "--write")
+    assert ended.exit_code == 2
+    assert "among the files that come with Emery" in " ".join(ended.stderr.split())
+    assert hand.asked == []
+
+
+@pytest.mark.parametrize("lacks", ["scipy", "numpy"])
+@pytest.mark.parametrize("words", [(), ("--trend",)])
+def test_a_library_that_is_missing_is_told_before_anything_runs(
+    at_hand: tuple[LinkedDevice, _Hand, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    lacks: str,
+    words: tuple[str, ...],
+) -> None:
+    _, hand, _ = at_hand
+    monkeypatch.setitem(sys.modules, lacks, None)
+    ended = _run(*words)
+    assert ended.exit_code == 2
+    assert "pip install 'emery[identify]'" in ended.stderr
+    assert hand.asked == []
+
+
+@pytest.mark.parametrize("place", ["file", "report"])
+def test_a_folder_that_takes_no_files_is_told_before_anything_runs(
+    at_hand: tuple[LinkedDevice, _Hand, Path], monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    _, hand, board = at_hand
+
+    def full(**_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    if place == "file":
+        monkeypatch.setattr("emery.config.edit.tempfile.TemporaryFile", full)
+        ended = _run(str(board), "--write")
+    else:
+        ended = _run("--report", str(board.parent / "nowhere" / "page.html"))
+    assert ended.exit_code == 2
+    assert "cannot be written (No s" in " ".join(ended.stderr.split())
+    assert hand.asked == []
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_a_file_that_cannot_be_written_in_the_end_costs_no_measurement(
+    at_hand: tuple[LinkedDevice, _Hand, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    json_too: tuple[str, ...],
+) -> None:
+    device, _, board = at_hand
+    before = board.read_text()
+
+    def full(path: Path, content: bytes, **_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emery.config.edit.whole_file.write", full)
+    ended = _run(str(board), "--write", *json_too)
+    assert ended.exit_code == 2
+    assert "No space left" in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+    assert board.read_text() == before
+    assert [path.name for path in board.parent.glob("*.toml*")] == [board.name]
+    entry = book.entries(Client(device).hello().device_id)[-1]
+    assert entry.what == "identify"
+    assert f"kept: entry {entry.number} " in (ended.stderr if json_too else ended.stdout)

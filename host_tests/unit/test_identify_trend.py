@@ -192,7 +192,7 @@ def test_a_device_that_was_never_identified_is_told_what_to_do(ledger: Path) -> 
         (["--orifice", "1.5"], "unit"),
         (["--orifice", "5 mm"], "is not between 0.7 and 3 mm"),
         (["--orifice", "1.5 kPa"], "a pressure"),
-        (["nowhere.toml"], "there is no board file nowhere.toml"),
+        (["nowhere.toml"], "nowhere.toml  does not exist"),
         (["--yes", "--hands", "pipe"], "name one of them"),
     ],
 )

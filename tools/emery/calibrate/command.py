@@ -2,7 +2,6 @@
 
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,13 +130,13 @@ def leak(
     The volume and the nozzle are those of [plant], in the board file or on the device.
     --write keeps the result in the device's ledger. Exit code 1 if it leaks.
     """
+    from emery.calibrate import guided, offer
     from emery.calibrate import leak as procedure
-    from emery.calibrate import offer
     from emery.config.compiled import decompile
     from emery.simulator.plant import PARAMETERS
 
     plant = {row[0]: row[4] for row in PARAMETERS}
-    with _told():
+    with guided.told():
         stated = _plant(board)
         with _session(port, answers, hands) as session:
             plant |= decompile(session.blob).plant
@@ -152,7 +151,9 @@ def leak(
                 terminal.write(procedure.text(found))
             if write:
                 tell = terminal.complain if as_json else _tell
-                offer.noted(session.device, who, why, found.extra(), tell)
+                offer.noted(
+                    session.device.hello.device_id, session.blob, who, why, found.extra(), tell
+                )
     if not found.passed:
         raise typer.Exit(ExitCode.REQUIREMENT_FAILED)
 
@@ -164,13 +165,14 @@ def controls(
 ) -> None:  # fmt: skip
     """Footswitch and buttons, one by one. Exit code 1 if one is not in order."""
     from emery.calibrate import controls as procedure
+    from emery.calibrate import guided
     from emery.config.compiled import decompile
     from emery.config.pins import pin_text
     from emery.link.client import connected
     from firmware.treatment import SERVICE
     from hal.contract import BUTTON_END
 
-    with _told():
+    with guided.told():
         with _session(port, answers, hands) as session:
             device = decompile(session.blob)
             every = procedure.controls_of(
@@ -188,8 +190,8 @@ def controls(
             with connected(port) as (client, hello):
                 if hello.state == SERVICE:
                     was_left_out = (
-                        "END was not tried: in SERVICE it restarts the device. Leave SERVICE "
-                        "and try again.\n"
+                        "END was not tried: in SERVICE it restarts the device. Leave SERVICE, "
+                        "and\ntry again.\n"
                     )
                 else:
                     found.append(procedure.try_one(client, end[0], every, session.technician))
@@ -206,6 +208,8 @@ def controls(
                 for one in found
             }
             _write_json("controls", extra, [], passed)
+            if was_left_out:
+                terminal.complain(was_left_out.rstrip())
         else:
             terminal.write(procedure.text(found) + was_left_out)
     if not passed:
@@ -230,32 +234,19 @@ class _Session:
 def _session(
     port: str | None, answers: Path | None, hands: Path | None, *, write: bool = False
 ) -> "Iterator[_Session]":
-    from emery.device.problem import DeviceProblem
-    from emery.transfer.push import config_of, refuse_other_core
-    from emery.transfer.serviced import serviced
-    from emery.transfer.told import note
+    from emery.calibrate import guided
+    from emery.transfer.push import refuse_other_core
 
     technician = _technician(answers, hands)
-    with serviced(port, terminal.complain, _tell_step) as device:
-        if device.hello.is_changed:
-            raise DeviceProblem(
-                "the settings on the device's flash are not those that it runs on",
-                "Restart it (r in `emery monitor`, or off and on); then calibrate.",
-            )
+    with guided.at_device(port, technician) as (device, blob):
         if write:
             # Before anybody measures for minutes.
             refuse_other_core(device.hello)
-        yield _Session(device, config_of(device.client, device.hello, note), technician)
+        yield _Session(device, blob, technician)
 
 
 def _tell(line: str) -> None:
     terminal.write(f"{line}\n")
-
-
-def _tell_step(part: float, title: str) -> None:
-    """What takes some seconds: the restarts into SERVICE and out of it."""
-    if title:
-        terminal.complain(title)
 
 
 def _technician(answers: Path | None, hands: Path | None) -> "Technician":
@@ -274,30 +265,6 @@ def _technician(answers: Path | None, hands: Path | None) -> "Technician":
     return Keyboard()
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Problems of a calibration in words, with their exit codes."""
-    from emery.calibrate.technician import NoAnswer
-    from emery.calibrate.verdict import Implausible
-    from emery.transfer.told import told
-
-    with told():
-        try:
-            yield
-        except Implausible as refused:
-            terminal.complain(textwrap.fill(f"refused: {refused.what}.", 80))
-            remedy = f"{refused.remedy}{'' if refused.remedy[-1] in '.?' else '.'}"
-            terminal.complain(
-                textwrap.fill(
-                    f"{remedy} Nothing was changed.", 80, initial_indent="    ",
-                    subsequent_indent="    ",
-                )
-            )
-            raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
-        except NoAnswer as problem:
-            terminal.refuse(f"{problem}. Nothing was changed")
-
-
 def _calibrate(
     name: str,
     measure: "Callable[[LinkedHold, Settings, Technician], Measured]",
@@ -311,12 +278,14 @@ def _calibrate(
     as_json: bool,
 ) -> None:
     """Measure, offer, and put."""
-    if board is not None:
-        board = _board_file(board)
-    from emery.calibrate import offer
+    from emery.calibrate import guided, offer
     from emery.calibrate.technician import Keyboard
 
-    with _told(), _session(port, answers, hands, write=write) as session:
+    with guided.told():
+        file = guided.FileToWrite.of(board) if board is not None else None
+    with guided.told(), _session(port, answers, hands, write=write) as session:
+        if file is not None:
+            file.refuse_other_device(session.blob)
         text, settings, plant, extra = measure(
             session.bench, session.settings, session.technician
         )
@@ -337,28 +306,10 @@ def _calibrate(
             return
         with terminal.progress("certifying") as show:
             offer.put(
-                session.device, after, changes, board, who=who,
+                session.device, after, changes, file.path if file else None, who=who,
                 why=why or f"calibrate {name}", extra={name: extra}, show=show,
                 tell=terminal.complain if as_json else _tell,
             )  # fmt: skip
-
-
-def _board_file(board: Path) -> Path:
-    """The board file that is meant, before anybody measures. Ends the command if it
-    cannot be what values are written into."""
-    from emery import slot
-    from emery.config.load import load_board
-    from emery.config.named import config_file
-
-    path = config_file(board)
-    if path.resolve().parent == (slot.ROOT / "board_configs").resolve():
-        terminal.refuse(
-            f"{board} comes with Emery and is no device of its own: copy it (cp {path} "
-            "my_board.toml) and name the copy; or leave it out, and only the device is written"
-        )
-    with _told():
-        load_board(path)
-    return path
 
 
 def _plant(board: Path | None) -> dict[str, float]:

@@ -4,7 +4,7 @@ The firmware lets every output go after two seconds; the same command again prol
 So whoever holds must keep asking, and a computer that hangs or a line that is lost ends
 it by itself. What is done is a generator that yields the next step and gets what the
 device shows: it may change the drive, and it ends when it returns. The firmware's own
-bounds (60 %, 30 kPa) hold throughout.
+bounds (60 % of the pump's drive, 30 kPa) hold throughout.
 """
 
 from abc import ABC, abstractmethod
@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from emery.device.problem import DeviceProblem
-from emery.link.client import Client
-from emery.link.said import Hello
-from emery.service_bench.bench import LET_GO, TAIL_MS, Bench, Step
+from emery.service_bench.bench import LET_GO, Bench, Step
 from emery.service_bench.linked import ServiceBench
 from emery.service_bench.recording import Record, Recording
 from firmware import limits
@@ -73,20 +71,16 @@ class HoldingBench(Bench, ABC):
 class LinkedHold(ServiceBench, HoldingBench):
     """A device at the other end of the link."""
 
-    def __init__(self, client: Client, hello: Hello) -> None:
-        super().__init__(client, hello)
-        self.client = client
-
     def hold(self, deed: Deed) -> Held:
         """See HoldingBench.hold."""
         self._wait_until_quiet()
-        client = self.client
+        client = self._client
         seen: list[Seen] = []
         first_tick = client.status().ticks
         step = next(deed)
         asked: Step | None = None
         asked_ms = 0
-        try:
+        with self._driven():
             while True:
                 now_ms = seen[-1].t_ms if seen else 0
                 if step != asked or now_ms - asked_ms >= ASK_AGAIN_MS:
@@ -107,12 +101,7 @@ class LinkedHold(ServiceBench, HoldingBench):
                     step = deed.send(seen[-1])
                 except StopIteration:
                     break
-        finally:
-            client.do(LET_GO.command, LET_GO.percent)
-        client.hear(TAIL_MS / 1_000)
-        box = self._pull()
-        return Held(tuple(seen), until_let_go(box.records))
-
+        return Held(tuple(seen), until_let_go(self._pull().records))
 
     def at_rest(self, ms: int) -> Recording:
         """See HoldingBench.at_rest."""

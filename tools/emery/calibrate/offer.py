@@ -17,9 +17,8 @@ from emery.config.extends import joined
 from emery.config.load import finished_board
 from emery.config.plant import encode_plant
 from emery.ledger import book, keys, table
-from emery.transfer.push import config_of, push
+from emery.transfer import bring
 from emery.transfer.serviced import Serviced
-from emery.transfer.told import note
 from firmware import config_file
 from firmware.settings import Settings, encode
 
@@ -62,32 +61,26 @@ def put(
     ConfigError."""
     if path is not None:
         check_file(path, changes)
-    pushed = push(
-        device.client, device.hello, after, what="calibrate", who=who, why=why, extra=extra,
-        show=show, say=note,
-    )  # fmt: skip
-    if pushed.entry is None:
-        tell("nothing to write: the device has all of it")
-    else:
-        tell(f"written and verified: entry {pushed.entry.number} of its ledger")
+    bring.put(
+        device, after, what="calibrate", who=who, why=why, extra=extra, show=show, say=tell
+    )
     if path is not None and changes:
         backup = edit.set_values(path, _values(changes))
         tell(f"written: {path} (as it was: {backup.name})")
 
 
 def noted(
-    device: Serviced,
+    device_id: str,
+    blob: bytes,
     who: str,
     why: str,
     extra: Mapping[str, Any],
     tell: Callable[[str], None],
 ) -> None:
-    """Keep a measurement that changes nothing in the device's ledger."""
-    blob = config_of(device.client, device.hello, note)
+    """Keep a measurement that changes nothing in the device's ledger. Raises LedgerError."""
     entry = book.append(
-        device.hello.device_id, what="calibrate", who=who, why=why, before=blob, after=blob,
-        extra=extra,
-    )  # fmt: skip
+        device_id, what="calibrate", who=who, why=why, before=blob, after=blob, extra=extra
+    )
     tell(f"kept: entry {entry.number} of its ledger")
 
 

@@ -9,6 +9,7 @@ and the file as it was stays beside it as a backup.
 
 import difflib
 import shutil
+import tempfile
 from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from tomlkit.items import Table
 
 from emery import whole_file
 from emery.config import extends
-from emery.config.document import Document, file_text
+from emery.config.document import LARGEST_FILE_BYTES, Document, file_text
 from emery.config.load import finished_board
 from emery.config.pins import FACT_ROWS
 from emery.config.places import Place, Places
@@ -109,6 +110,17 @@ def replace_file(path: Path, content: str) -> Path:
         backup.unlink(missing_ok=True)
         raise
     return backup
+
+
+def check_folder(path: Path) -> None:
+    """ConfigError if no file can be written beside this one, or in its place: for what
+    takes minutes before there is anything to write."""
+    try:
+        with tempfile.TemporaryFile(dir=path.resolve().parent) as trial:
+            trial.write(bytes(LARGEST_FILE_BYTES // 10))
+            trial.flush()
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None:

@@ -28,7 +28,7 @@ def own_file(named: Path) -> Path:
         terminal.refuse(
             f"{named} is among the files that come with Emery: nothing that was measured on "
             "one device is written there. Write your own file that extends it, beginning with "
-            f'the line extends = "{path.stem}", and name that'
+            f'the line `extends = "{path.stem}"`, and name that'
         )
     return path
 

@@ -1,18 +1,18 @@
 """`emery identify`: this device's own pneumatics, measured in two minutes; and their trend."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emery import terminal
-from emery.exit_codes import ExitCode
+from emery.calibrate.command import HandsPath
 from emery.link.command import Port, Who, Why
 
 if TYPE_CHECKING:
+    from emery.calibrate.guided import FileToWrite
     from emery.calibrate.technician import Technician
     from emery.identify.fit import Fit
     from emery.identify.result import Identified
@@ -48,13 +48,7 @@ def identify(
         bool,
         typer.Option("--yes", help="Take every prompt as done, for scripts that move the tip."),
     ] = False,
-    hands: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False, show_default=False,
-            help="The pipe of `emery virtual-board --hands FILE`: its hands do what is asked.",
-        ),
-    ] = None,
+    hands: HandsPath = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -80,6 +74,7 @@ def identify(
     Runs the pump in SERVICE, at most 60 % for 2 s and below 30 kPa. Needs the closed cap,
     a clamp for the crystal hose, and an orifice tip: one with a hole of known bore.
     """
+    _refuse_without_scipy()
     if trend:
         from emery.identify.trend_command import tell_trend
 
@@ -89,12 +84,15 @@ def identify(
         terminal.refuse("--device names whose trend is wanted; give --trend too")
     if write and board is None:
         terminal.refuse("--write needs the board file to write to: emery identify BOARD.toml")
-    if board is not None and not board.is_file():
-        terminal.refuse(f"there is no board file {board}")
     orifice_m = _orifice_m(orifice)
-    with _told():
-        technician = _technician(yes, hands)
-        _identify(board, port, orifice_m, write, who, why, technician, report, as_json)
+    technician = _technician(yes, hands)
+    _identify(board, port, orifice_m, write, who, why, technician, report, as_json)
+
+
+def _refuse_without_scipy() -> None:
+    for needed in ("numpy", "scipy"):
+        if find_spec(needed) is None:
+            terminal.refuse(_NEED_SCIPY)
 
 
 def _identify(
@@ -108,85 +106,80 @@ def _identify(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    try:
-        from emery.identify.fit import fit
-        from emery.identify.verdict import judge
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] not in ("scipy", "numpy"):
-            raise
-        terminal.refuse(_NEED_SCIPY)
+    from emery.calibrate import guided
+    from emery.config import edit
     from emery.config.compiled import decompile
-    from emery.device.problem import DeviceProblem
     from emery.identify import guide, page, store
+    from emery.identify.fit import fit
     from emery.identify.result import Identified
+    from emery.identify.verdict import judge
     from emery.ledger import place
     from emery.service_bench.linked import ServiceBench
-    from emery.transfer.push import config_of
-    from emery.transfer.serviced import serviced
-    from emery.transfer.told import note
 
-    with serviced(port, terminal.complain, lambda part, title: None) as session:
-        hello = session.hello
-        if hello.is_changed:
-            raise DeviceProblem(
-                "the settings on the device's flash are not those that it runs on",
-                "Restart it (r in `emery monitor`, or off and on); then identify.",
-            )
-        blob = config_of(session.client, hello, note)
-        config = decompile(blob)
-        if board is not None and write:
-            _check_same(board, config.name)
-        bench = ServiceBench(session.client, hello)
-        with terminal.progress("measuring") as show:
-            runs = guide.measure(bench, config.settings, technician, orifice_m, show)
-        device_id = hello.device_id
-    with terminal.progress("fitting") as show:
-        found = fit(runs, config.settings, config.chip, orifice_m, show=show)
-    result = Identified.of(found, orifice_m)
-    judge(result)
-    content = store.content_with(board, result) if board is not None and write else ""
-    if report is not None:
-        _write_report(report, config.name, found, result)
-    entry = store.keep(
-        device_id, blob, result, who=who, why=why or "identify", board=board.name if board else ""
-    )
-    written = ""
-    if board is not None and write:
-        backup = store.write(board, content)
-        written = f"written: {board} (as it was: {backup.name})\n"
+    with guided.told():
+        file = _file(board, write=write)
+        if report is not None:
+            edit.check_folder(report)
+        with guided.at_device(port, technician) as (device, blob):
+            config = decompile(blob)
+            if file is not None:
+                file.refuse_other_device(blob)
+            bench = ServiceBench(device.client, device.hello)
+            with terminal.progress("measuring") as show:
+                runs = guide.measure(bench, config.settings, technician, orifice_m, show)
+            device_id = device.hello.device_id
+        with terminal.progress("fitting") as show:
+            found = fit(runs, config.settings, config.chip, orifice_m, show=show)
+        result = Identified.of(found, orifice_m)
+        judge(result)
+        # First what cannot be had again: the measurement. Files can be written later.
+        entry = store.keep(
+            device_id, blob, result, who=who, why=why or "identify",
+            board=board.name if board else "",
+        )  # fmt: skip
+        kept = f"kept: entry {entry.number} of its ledger ({place.ledger_file(device_id)})"
+        if as_json:
+            terminal.complain(kept)
+        else:
+            terminal.write(f"{page.text(result)}{kept}\n")
+        backup = None
+        if file is not None:
+            content = store.content_with(file.path, result)
+            backup = edit.replace_file(file.path, content)
+        if report is not None:
+            _write_report(report, config.name, found, result)
     if as_json:
         document = {
             **result.document(), "device": device_id, "entry": entry.number,
-            "written": str(board) if written else None,
+            "written": str(file.path) if file else None,
         }
         terminal.write(json.dumps(document, indent=1) + "\n")
         return
-    terminal.write(page.text(result))
-    terminal.write(f"kept: entry {entry.number} of its ledger ({place.ledger_file(device_id)})\n")
     if report is not None:
         terminal.write(f"report: {report}\n")
     terminal.write(
-        f"{written}Next: emery simulate --board {board}, emery tune {board}\n"
-        if written
+        f"written: {file.path} (as it was: {backup.name})\n"
+        f"Next: emery simulate --board {file.path}, emery tune {file.path}\n"
+        if file and backup
         else "Nothing was changed. --write puts it into the board file, for simulate and tune.\n"
     )
 
 
-def _check_same(board: Path, name: str) -> None:
-    """Refuse the file of another device before anything is measured. ConfigError."""
-    from emery.config.document import Document
-    from emery.config.extends import joined
-    from emery.config.load import finished_board
+def _file(board: Path | None, *, write: bool) -> "FileToWrite | None":
+    """The board file to write to, if there is to be one. Raises ConfigError."""
+    from emery.calibrate.guided import FileToWrite
+    from emery.config.load import load_board
+    from emery.config.named import config_file
 
-    stated = finished_board(joined(Document.read(board), board)).name
-    if stated != name:
-        terminal.refuse(
-            f'the device at the port is "{name}", and {board} is that of "{stated}". Name the '
-            "device's own file; emery config pull writes one"
-        )
+    if board is not None and write:
+        return FileToWrite.of(board)
+    if board is not None:
+        load_board(config_file(board))
+    return None
 
 
 def _write_report(path: Path, device: str, found: "Fit", result: "Identified") -> None:
+    """Raises ConfigError."""
     from emery.identify import report
 
     report.write(path, report.html(device, found, result))
@@ -218,22 +211,3 @@ def _orifice_m(words: str) -> float:
             "hole tells too little beside a leak, a larger one loads the pump too much"
         )
     return bore_um * 1e-6
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Problems in words, with their exit codes."""
-    from emery.calibrate.technician import NoAnswer
-    from emery.identify.plausible import Implausible
-    from emery.transfer.told import told
-
-    with told():
-        try:
-            yield
-        except Implausible as refused:
-            terminal.complain(f"refused: {refused}\n    Nothing was changed.")
-            raise typer.Exit(ExitCode.REQUIREMENT_FAILED) from None
-        except NoAnswer as problem:
-            terminal.refuse(f"{problem}. Nothing was changed")
-
-

@@ -6,8 +6,9 @@ A phase whose runs cannot be what they should be is repeated if somebody can be 
 from collections.abc import Callable
 
 from emery.calibrate.technician import Technician
+from emery.calibrate.verdict import Implausible
 from emery.identify.excitation import ASKED, ORIFICE, PHASES, RUNS, Excitation, Run
-from emery.identify.plausible import Implausible, check
+from emery.identify.plausible import check
 from emery.service_bench.bench import Bench
 from firmware.settings import Settings
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from emery.calibrate.verdict import Implausible
 from emery.identify.excitation import AIR, CLOSED, ORIFICE, TARGET_PA, Run, rise_rate
 from firmware.settings import Settings
 from hal.contract import VENT_CLOSED
@@ -27,16 +28,6 @@ _HELD_MS = 100  # between places on a held vacuum
 _COASTED_MS = 250  # after it the pump has stopped
 
 
-class Implausible(Exception):
-    """Runs that cannot be fitted: `what` was seen and what to do; `phase` to repeat."""
-
-    def __init__(self, phase: str, what: str, remedy: str) -> None:
-        super().__init__(f"{what}\n    {remedy}")
-        self.phase = phase
-        self.what = what
-        self.remedy = remedy
-
-
 def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
     """Raise Implausible if the runs of this phase cannot be what they should be.
 
@@ -46,11 +37,10 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
     closed = [run for run in runs if run.phase == CLOSED]
     peak_pa = max(_peak(run, settings) for run in own)
     full_pa_s = max(rise_rate(run.recording, settings) for run in closed)
-    _check_gauges(own, settings, phase)
+    _check_gauges(own, settings)
     if phase == CLOSED:
         if full_pa_s < _TURNS_PA_S and peak_pa < _RISES_PA:
             raise Implausible(
-                phase,
                 f"with the pump at 60 % only {peak_pa / 1_000:.1f} kPa came up on the closed cap",
                 "Is the cap on the tip, all the way? Does the pump turn (listen)? Does the vent "
                 "close (it clicks)? Then repeat this step.",
@@ -60,7 +50,6 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
         lost_pa_s = _lost(own, settings)
         if lost_pa_s > _LEAKS_SHARE * full_pa_s or peak_pa < _REACHES_SHARE * expected_pa:
             raise Implausible(
-                phase,
                 "too much air comes in beside the closed cap for a fit: the pump reaches "
                 f"{peak_pa / 1_000:.1f} kPa, and {lost_pa_s / 1_000:.1f} kPa are lost in each "
                 "second",
@@ -70,7 +59,6 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
     elif phase == AIR:
         if peak_pa > _FREE_TIP_PA:
             raise Implausible(
-                phase,
                 f"{peak_pa / 1_000:.1f} kPa came up with the tip in the air",
                 "Take the cap off, and keep the tip free. Then repeat this step.",
             )
@@ -78,7 +66,6 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
         tip = "orifice tip" if phase == ORIFICE else "cap"
         if peak_pa < _RISES_PA:
             raise Implausible(
-                phase,
                 f"only {peak_pa / 1_000:.1f} kPa came up with the {tip} on",
                 f"Put the {tip} on, all the way, and repeat this step. If it is on, filter or "
                 "hose are blocked, and the pump draws no air through them: change the filter.",
@@ -87,7 +74,6 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
         quickest = max(rise_rate(run.recording, settings) for run in own)
         if more < _HOLE_SHARE * full_pa_s and quickest > _CLOSED_SHARE * full_pa_s:
             raise Implausible(
-                phase,
                 "the vacuum is held as on the closed cap"
                 if phase == ORIFICE
                 else "the vacuum is held as with the crystal hose clamped",
@@ -99,7 +85,7 @@ def check(runs: Sequence[Run], settings: Settings, phase: str) -> None:
             )
 
 
-def _check_gauges(runs: Sequence[Run], settings: Settings, phase: str) -> None:
+def _check_gauges(runs: Sequence[Run], settings: Settings) -> None:
     apart = 0.0
     for run in runs:
         a, b = (
@@ -110,7 +96,6 @@ def _check_gauges(runs: Sequence[Run], settings: Settings, phase: str) -> None:
             apart = max(apart, abs(float(np.mean(a[held] - b[held]))))
     if apart > _DIFFER_PA:
         raise Implausible(
-            phase,
             f"the two vacuum sensors differ by {apart / 1_000:.1f} kPa",
             "Calibrate them first: emery calibrate sensors. Is a port blocked by crystals?",
         )

@@ -1,7 +1,7 @@
 """Where the result goes: [plant] of the board file, and the device's ledger.
 
 In the file each value has its interval beside it. The file is checked as it would be
-before anything is written, and stays as a backup.
+before anything is written.
 """
 
 from datetime import UTC, datetime
@@ -32,11 +32,6 @@ def content_with(path: Path, result: Identified) -> str:
     text = tomlkit.dumps(document)
     finished_board(extends.joined(Document.from_bytes(text.encode(), str(path)), path))
     return text
-
-
-def write(path: Path, content: str) -> Path:
-    """Put it there; the backup of the file as it was. Raises ConfigError."""
-    return edit.replace_file(path, content)
 
 
 def keep(

@@ -1,7 +1,6 @@
 """Whether what was fitted can be a device: the last look before anything is kept."""
 
-from emery.identify.excitation import CLOSED, NOZZLE, ORIFICE
-from emery.identify.plausible import Implausible
+from emery.calibrate.verdict import Implausible
 from emery.identify.result import Identified
 
 # All of these are [E].
@@ -17,7 +16,6 @@ def judge(result: Identified) -> None:
     leak = found["hose_leak"]
     if leak.value > _LEAK_HIGHEST:
         raise Implausible(
-            CLOSED,
             f"the line leaks {100 * leak.value:.1f} % of an open hose: nothing else can be told "
             "beside it",
             "Find the leak first: emery calibrate leak. Then identify again.",
@@ -25,14 +23,12 @@ def judge(result: Identified) -> None:
     volume = found["volume_m3"]
     if volume.high <= _VOLUME_M3[0] or volume.low >= _VOLUME_M3[1] or not volume.is_told:
         raise Implausible(
-            ORIFICE,
             f"a volume of {1e6 * volume.value:.0f} mL came out, which no device of this kind has",
             f"Is the hole {result.orifice_m * 1e3:g} mm, and was the orifice tip on in step 2? "
             "Then identify again.",
         )
     if result.misfit > _MISFIT_HIGHEST:
         raise Implausible(
-            CLOSED,
             "what the device did is none that the model can do: "
             f"{result.misfit:.0f} times what noise would make is left over",
             "Was the tip moved or a hose kinked during a run, or is the supply weak? Identify "
@@ -41,7 +37,6 @@ def judge(result: Identified) -> None:
     nozzle = found["nozzle_m"]
     if nozzle.high < _NOZZLE_LOWEST_M:
         raise Implausible(
-            NOZZLE,
             f"the crystal nozzle lets in as little as {1e3 * nozzle.value:.1f} mm would",
             "Open the clamp of the crystal hose, and see that nozzle and hose are clean. Then "
             "identify again.",

@@ -1,7 +1,8 @@
 """What can be done to a device in SERVICE, whoever holds it: step by step, recorded.
 
 The firmware (`firmware/service.py`) allows one output at a time, two seconds for each
-command, the pump at most 60 % and with the vent closed, and lets go above 30 kPa. Another
+command, the pump at most 60 % and with the vent closed, and lets go above 30 kPa (the
+crystal valve may be opened fully, with the vent open). Another
 command takes the place of the one before without a gap: so the pump may run and then
 stop with the vent still closed. All of a run must fit the black box with what follows.
 """
@@ -44,11 +45,6 @@ def closed_vent(ms: int) -> Step:
     return Step(COMMAND_CLOSE_VENT, 0, ms)
 
 
-def feed(percent: int, ms: int) -> Step:
-    """The crystal valve with the vent open."""
-    return Step(COMMAND_RUN_FEED, percent, ms)
-
-
 # All outputs off: there is no command of that name, and a shut valve is the same.
 LET_GO = Step(COMMAND_RUN_FEED, 0, 0)
 
@@ -76,18 +72,6 @@ class Bench(ABC):
     def rest(self, ms: int) -> None:
         """Leave the device alone, all outputs off."""
 
-    def run_pump(self, percent: int, ms: int) -> Recording:
-        """Run the pump with the vent closed, then let go."""
-        return self.run([pump(percent, ms)])
-
-    def close_vent(self, ms: int) -> Recording:
-        """Close the vent, the pump standing, then let go."""
-        return self.run([closed_vent(ms)])
-
-    def run_feed(self, percent: int, ms: int) -> Recording:
-        """Open the crystal valve with the vent open, then shut it."""
-        return self.run([feed(percent, ms)])
-
     def _check(self, steps: Sequence[Step]) -> None:
         """ValueError if they cannot be done."""
         if not steps:
@@ -106,7 +90,6 @@ class Bench(ABC):
                 f"{asked_ms} ms altogether; the black box has room for "
                 f"{longest_ms(self.tick_ms)}"
             )
-
 
 
 def recorded(records: Sequence[Record], steps: Sequence[Step]) -> Recording | None:

@@ -6,7 +6,8 @@ that is lost leaves nothing running.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from emery.blackbox.box import Box, BoxError
 from emery.device.problem import DeviceProblem
@@ -66,16 +67,28 @@ class ServiceBench(Bench):
         if rest_s > 0.0:
             client.hear(rest_s)
         self._wait_until_quiet()
-        for step in steps:
-            client.do(step.command, step.percent)
-            client.hear(step.ms / 1_000)
-        client.do(LET_GO.command, LET_GO.percent)
-        self._let_go_s = time.monotonic()
-        client.hear(TAIL_MS / 1_000)
+        with self._driven():
+            for step in steps:
+                client.do(step.command, step.percent)
+                client.hear(step.ms / 1_000)
         box = self._pull()
         if box.records:
             self._judge(box.records[-1])
         return recorded(box.records, steps)
+
+    @contextmanager
+    def _driven(self) -> Iterator[None]:
+        """Outputs are asked for inside; behind it they are let go, whatever ended it."""
+        try:
+            yield
+        except BaseException:
+            # A line that is lost tells nothing; then the firmware lets go by itself.
+            with suppress(DeviceProblem):
+                self._client.do(LET_GO.command, LET_GO.percent)
+            raise
+        self._client.do(LET_GO.command, LET_GO.percent)
+        self._let_go_s = time.monotonic()
+        self._client.hear(TAIL_MS / 1_000)
 
     def _wait_until_quiet(self) -> None:
         """SERVICE, no fault, all outputs off and the vacuum gone. DeviceProblem else."""

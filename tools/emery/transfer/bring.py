@@ -1,13 +1,14 @@
 """A push as a command makes it: into SERVICE, push, out again, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from emery import terminal
 from emery.device import refuse
+from emery.transfer import serviced
 from emery.transfer.certified import certificate_words
-from emery.transfer.push import Pushed, push
-from emery.transfer.serviced import serviced
+from emery.transfer.push import push
+from emery.transfer.serviced import Serviced
 from emery.transfer.told import note
 
 
@@ -20,7 +21,7 @@ def bring(
     why: str,
     extra: Mapping[str, Any],
     device_id: str = "",
-) -> Pushed:
+) -> None:
     """Put a config on the device at `port`, or the only one, and tell how it went.
 
     `device_id` is the device that the config was made for: another one, plugged in while a
@@ -32,19 +33,31 @@ def bring(
 
     with (
         terminal.progress("connecting") as show,
-        serviced(port, say, show) as device,
+        serviced.serviced(port, say, show) as device,
     ):
-        found = device.hello
-        refuse.other_device(found.device_id, device_id)
-        pushed = push(
-            device.client, found, blob,
-            what=what, who=who, why=why, extra=extra, show=show, say=note,
-        )  # fmt: skip
-        if pushed.entry is None:
-            say("nothing to write: the device has all of it")
-            return pushed
-        say(f"written and verified: entry {pushed.entry.number} of its ledger")
-        say(certificate_words(pushed.after))
-    if device.stays:
-        say("it holds from the next restart on: r in `emery monitor`, or off and on")
-    return pushed
+        refuse.other_device(device.hello.device_id, device_id)
+        put(device, blob, what=what, who=who, why=why, extra=extra, show=show, say=say)
+
+
+def put(
+    device: Serviced,
+    blob: bytes,
+    *,
+    what: str,
+    who: str,
+    why: str,
+    extra: Mapping[str, Any],
+    show: Callable[[float, str], None],
+    say: Callable[[str], None],
+) -> None:
+    """Put a config on a device that is in SERVICE already, and tell how it went. Raises
+    what `push` does."""
+    pushed = push(
+        device.client, device.hello, blob,
+        what=what, who=who, why=why, extra=extra, show=show, say=note,
+    )  # fmt: skip
+    if pushed.entry is None:
+        say("nothing to write: the device has all of it")
+        return
+    say(f"written and verified: entry {pushed.entry.number} of its ledger")
+    say(certificate_words(pushed.after))

@@ -25,20 +25,20 @@ _MARK_S = 6.0
 _STARTING = (treatment.BOOT, treatment.SELF_TEST)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Serviced:
-    """The device in SERVICE. `stays` says, in the end, whether it is there still."""
+    """The device in SERVICE, and what it said there."""
 
     client: Client
     hello: Hello
-    stays: bool = False
 
 
 @contextmanager
 def serviced(
     port: str | None, say: Callable[[str], None], show: Callable[[float, str], None]
 ) -> Iterator[Serviced]:
-    """The device at `port`, or the only one, in SERVICE. Raises DeviceProblem."""
+    """The device at `port`, or the only one, in SERVICE; `say` is told what has become of
+    it in the end. Raises DeviceProblem."""
     with ExitStack() as stack:
         client, hello = stack.enter_context(link_client.connected(port))
         refuse_in_use(hello)
@@ -51,19 +51,19 @@ def serviced(
                 client.into_service()
             stack.close()
             client, hello = _again(stack, place, lambda now: now.state == treatment.SERVICE)
-        device = Serviced(client, hello)
         boots = hello.boots
         try:
-            yield device
+            yield Serviced(client, hello)
         except BaseException:
             if not was_in_service:
                 with suppress(DeviceProblem):
                     _wait_for_mark(client)
                     client.leave_service()
             raise
-        has_certificate = client.hello().certificate == certificate.VALID
-        if was_in_service and not (lacked and has_certificate):
-            device.stays = True
+        now = client.hello()
+        if was_in_service and not (lacked and now.certificate == certificate.VALID):
+            if now.is_changed:
+                say("it holds from the next restart on: r in `emery monitor`, or off and on")
             return
         show(0.0, "restarting the device")
         _wait_for_mark(client)
