@@ -5,6 +5,7 @@ import struct
 import sys
 from binascii import crc32
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -442,9 +443,10 @@ def test_whatever_the_ledger_holds_the_device_starts_and_notes_its_config(
     how: str, device: Device
 ) -> None:
     device.ledger_storage.record = STRANGE_LEDGERS[how]
-    device.run()
+    with suppress(Restarted):
+        device.run()
+    assert ledger(device)[-1:] == [(digest_of(BLOB), "seen at start", 1)]
     assert device.state == "STANDBY"
-    assert ledger(device)[-1] == (digest_of(BLOB), "seen at start", 1)
     assert record(device).unmarked == 0
 
 
