@@ -130,7 +130,11 @@ class BoardFiles:
         """`os.remove`."""
         if path not in self.files:
             raise OSError(2, "ENOENT")
-        self._write(lambda: self.files.pop(path))
+
+        def act() -> None:
+            del self.files[path]
+
+        self._write(act)
 
     @property
     def os(self) -> Any:

@@ -13,6 +13,12 @@ from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import pytest
+
+from emery.link import client as link_client
+from emery.link.client import Client
+from emery.link.said import Hello
+from emery.transfer import serviced
 from firmware import main, slots, treatment
 from firmware.app import App
 from firmware.boot_record import BootRecord
@@ -256,6 +262,39 @@ def linked_device(
     )  # fmt: skip
     with patch.object(main, "gc", quiet), patch.object(main, "say", lambda text: None):
         yield LinkedDevice(settings, in_service)
+
+
+@contextmanager
+def serviced_device() -> Iterator[LinkedDevice]:
+    """A device that has been in SERVICE for a while."""
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+        device.run(500)
+        yield device
+
+
+def at_every_port(device: LinkedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever port a command asks for, it has this device."""
+
+    @contextmanager
+    def connected(port: str | None) -> Iterator[tuple[Client, Hello]]:
+        del port
+        client = Client(device)
+        yield client, client.hello()
+
+    monkeypatch.setattr(link_client, "connected", connected)
+
+
+def serviced_at_every_port(device: LinkedDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever port a command asks for, it has this device, in SERVICE already."""
+
+    @contextmanager
+    def found(port: object, say: object, show: object) -> Iterator[serviced.Serviced]:
+        del port, say, show
+        client = Client(device)
+        yield serviced.Serviced(client, client.hello())
+
+    monkeypatch.setattr(serviced, "serviced", found)
 
 
 @contextmanager

@@ -18,19 +18,16 @@ from emery.link.said import Hello
 from emery.transfer import wish
 from emery.transfer.push import push
 from host_tests.config_strategies import device_configs
-from host_tests.configs import certify_without_simulation, with_certificate
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.configs import certify_without_simulation
+from host_tests.linked import LinkedDevice, serviced_device
 
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkedDevice]:
     """A device in SERVICE, which stays there, and a ledger of its own."""
-    with pytest.MonkeyPatch.context() as patch, linked_device(in_service=1) as made:
+    with pytest.MonkeyPatch.context() as patch, serviced_device() as made:
         patch.setenv(place.VARIABLE, str(tmp_path_factory.mktemp("ledger")))
         certify_without_simulation(patch)
-        made.blob = with_certificate(made.blob)
-        made._start(1)
-        made.run(500)
         yield made
 
 

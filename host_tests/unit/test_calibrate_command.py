@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,12 @@ from emery.config.write import board_toml
 from emery.device import ports
 from emery.ledger import book, place
 from emery.link.client import Client
-from emery.transfer import serviced
 from firmware import config_file
 from firmware.settings import decode
 from host_tests import configs
 from host_tests.bench import bench_settings
 from host_tests.held_bench import HeldModel, Scripted
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, serviced_at_every_port, serviced_device
 
 ERRORS = {"offset_a_pa": 800.0, "gain_a": 1.03, "offset_b_pa": -700.0, "gain_b": 0.98}
 RUNNER = CliRunner()
@@ -44,17 +42,8 @@ def model() -> HeldModel:
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch, model: HeldModel) -> Iterator[LinkedDevice]:
     """A device in SERVICE that the command finds; what it measures is the model's."""
-    with linked_device(in_service=1) as made:
-        made.blob = configs.with_certificate(made.blob)
-        made._start(1)
-        made.run_until("SERVICE")
-
-        @contextmanager
-        def found(port: object, say: object, show: object) -> Iterator[serviced.Serviced]:
-            client = Client(made)
-            yield serviced.Serviced(client, client.hello())
-
-        monkeypatch.setattr(serviced, "serviced", found)
+    with serviced_device() as made:
+        serviced_at_every_port(made, monkeypatch)
         monkeypatch.setattr("emery.calibrate.holding.LinkedHold", lambda client, hello: model)
         monkeypatch.setattr(command, "_technician", lambda answers, hands: Scripted(model))
         yield made

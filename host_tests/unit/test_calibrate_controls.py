@@ -10,7 +10,7 @@ from emery.calibrate.technician import Technician
 from emery.link.client import Client
 from hal.contract import BUTTON_END, BUTTON_PASS, BUTTON_START, BUTTON_ZONE
 from hal.wiring import NO_PIN, RP2040
-from host_tests.linked import TURN_MS, LinkedDevice, linked_device
+from host_tests.linked import TURN_MS, LinkedDevice, serviced_device
 from host_tests.pins import reference_wiring
 
 EVERY = controls.controls_of(reference_wiring(RP2040), lambda number: f"GP{number}")
@@ -59,9 +59,7 @@ class Finger(Technician):
 
 @pytest.fixture
 def device() -> Iterator[LinkedDevice]:
-    with linked_device(in_service=1) as made:
-        made.run_until("SERVICE")
-        made.run(500)
+    with serviced_device() as made:
         yield made
 
 

@@ -12,14 +12,12 @@ from firmware import limits
 from hal.contract import VENT_CLOSED, VENT_OPEN
 from host_tests.bench import bench_settings
 from host_tests.held_bench import HeldModel
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, serviced_device
 
 
 @pytest.fixture
 def device() -> Iterator[LinkedDevice]:
-    with linked_device(in_service=1) as made:
-        made.run_until("SERVICE")
-        made.run(500)
+    with serviced_device() as made:
         yield made
 
 

@@ -3,7 +3,6 @@ that the device, its chip or its other settings could not take.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,14 @@ from typer.testing import CliRunner
 from emery.config.rows import SETTING_ROWS
 from emery.device import ports
 from emery.ledger import book, place
-from emery.link import client as link_client
 from emery.link import command
 from emery.link.change import ChangeError, check_together, find, named, parsed
-from emery.link.client import Client
-from emery.link.said import Hello
 from firmware.config_file import settings_of
 from firmware.settings import Settings, decode
 from hal import wiring
 from host_tests.bench import bench_settings
-from host_tests.configs import REASONS, certify_without_simulation, with_certificate
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.configs import REASONS, certify_without_simulation
+from host_tests.linked import LinkedDevice, at_every_port, serviced_device
 
 APP = typer.Typer()
 APP.command()(command.get)
@@ -36,18 +32,8 @@ def device(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LinkedDe
     monkeypatch.setenv(place.VARIABLE, str(tmp_path / "ledger"))
     monkeypatch.setattr(ports, "connected", list)
     certify_without_simulation(monkeypatch)
-    with linked_device(in_service=1) as made:
-        made.blob = with_certificate(made.blob)
-        made._start(1)
-
-        @contextmanager
-        def connected(port: str | None) -> Iterator[tuple[Client, Hello]]:
-            del port
-            client = Client(made)
-            yield client, client.hello()
-
-        monkeypatch.setattr(link_client, "connected", connected)
-        made.run(1_000)
+    with serviced_device() as made:
+        at_every_port(made, monkeypatch)
         yield made
 
 

@@ -7,7 +7,6 @@ fast one does two of them with looser bounds.
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -33,9 +32,8 @@ from emery.ledger import book
 from emery.link.client import Client
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP
 from emery.slot import ROOT
-from emery.transfer import serviced
 from firmware.settings import Settings
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, serviced_at_every_port, serviced_device
 from host_tests.modelled_bench import ModelledBench
 from host_tests.unseen_plants import ORIFICE_M, Unseen, draw, measured, put
 
@@ -466,15 +464,8 @@ def at_hand(
     bench = _bench(unseen)
     hand = _Hand(bench, unseen)
     hand.can_be_asked_again = False
-    with linked_device(in_service=1) as device:
-        device.run_until("SERVICE")
-
-        @contextmanager
-        def found(port: object, say: object, show: object) -> Iterator[serviced.Serviced]:
-            client = Client(device)
-            yield serviced.Serviced(client, client.hello())
-
-        monkeypatch.setattr(serviced, "serviced", found)
+    with serviced_device() as device:
+        serviced_at_every_port(device, monkeypatch)
         monkeypatch.setattr("emery.service_bench.linked.ServiceBench", lambda client, hello: bench)
         monkeypatch.setattr(command, "_technician", lambda yes, hands: hand)
         monkeypatch.setattr("emery.identify.fit.fit", lambda *given, **others: fitted)

@@ -22,7 +22,7 @@ from hal.contract import (
     COMMAND_START,
 )
 from host_tests.bench import bench_settings
-from host_tests.linked import TURN_MS, LinkedDevice, linked_device
+from host_tests.linked import TURN_MS, LinkedDevice, linked_device, serviced_device
 
 
 def line(body: str) -> bytes:
@@ -284,8 +284,7 @@ def test_no_setting_is_set_outside_service(state: str, device: LinkedDevice) -> 
 
 @pytest.fixture
 def in_service() -> Iterator[LinkedDevice]:
-    with linked_device(in_service=1) as device:
-        device.run_until("SERVICE")
+    with serviced_device() as device:
         yield device
 
 

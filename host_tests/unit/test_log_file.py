@@ -4,7 +4,6 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace as changed
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from emery.blackbox.pull import pull
 from emery.blackbox.replay import replay
 from emery.blackbox.show import command_words, page
 from emery.device.problem import DeviceProblem
-from emery.link import client as link_client
 from emery.link.client import Client, Refused
 from emery.link.said import Hello
 from firmware import black_box, faults
@@ -32,7 +30,7 @@ from firmware.journal import (
     START,
 )
 from hal.contract import COMMAND_CONFIRM, COMMAND_START, RESET_WATCHDOG
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, at_every_port, linked_device
 from host_tests.logs import log_of, treated_device, tripped_device
 
 HEAD = struct.calcsize(black_box.COPY_FORM)
@@ -49,14 +47,7 @@ def log() -> Log:
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkedDevice]:
     """A device at every port."""
     with linked_device() as made:
-
-        @contextmanager
-        def connected(port: str | None) -> Iterator[tuple[Client, Hello]]:
-            del port
-            client = Client(made)
-            yield client, client.hello()
-
-        monkeypatch.setattr(link_client, "connected", connected)
+        at_every_port(made, monkeypatch)
         yield made
 
 

@@ -18,7 +18,7 @@ from hal import wiring
 from hal.contract import COMMAND_RUN_PUMP
 from host_tests.bench import bench_settings
 from host_tests.configs import blob, with_certificate
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, linked_device, serviced_device
 from host_tests.pins import reference_wiring
 
 OTHER = with_certificate(with_section(blob(pass_gap_ms=5_000), b"NEXT", b"of a later version"))
@@ -26,8 +26,7 @@ OTHER = with_certificate(with_section(blob(pass_gap_ms=5_000), b"NEXT", b"of a l
 
 @pytest.fixture
 def device() -> Iterator[LinkedDevice]:
-    with linked_device(in_service=1) as device:
-        device.run_until("SERVICE")
+    with serviced_device() as device:
         yield device
 
 

@@ -12,7 +12,7 @@ from emery.simulator.plant import TIP_ON_CAP
 from firmware import faults, limits
 from hal.contract import COMMAND_RESTART, COMMAND_RUN_FEED, VENT_CLOSED, VENT_OPEN
 from host_tests.bench import bench_settings
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, linked_device, serviced_device
 from host_tests.modelled_bench import ModelledBench
 
 _CAPPED = {"cap_nozzle": 0.0}
@@ -26,9 +26,7 @@ def _modelled(plant: dict[str, float] | None = None) -> ModelledBench:
 
 @pytest.fixture
 def device() -> Iterator[LinkedDevice]:
-    with linked_device(in_service=1) as device:
-        device.run_until("SERVICE")
-        device.run(500)
+    with serviced_device() as device:
         yield device
 
 

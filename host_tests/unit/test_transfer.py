@@ -5,7 +5,6 @@ The device is in this process; certificates are given without a simulation.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +21,6 @@ from emery.device import ports
 from emery.device.problem import DeviceProblem
 from emery.ledger import backup, book, pending, place
 from emery.ledger import command as ledger_command
-from emery.link import client as link_client
 from emery.link import command as link_command
 from emery.link.client import Client, Refused
 from emery.link.said import Hello
@@ -37,7 +35,7 @@ from host_tests.configs import (
     payload,
     with_certificate,
 )
-from host_tests.linked import LinkedDevice, linked_device
+from host_tests.linked import LinkedDevice, at_every_port, linked_device
 
 APP = typer.Typer()
 for _name, _command in (
@@ -69,16 +67,7 @@ def ledgers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[LinkedDevice]:
     """A certified device in STANDBY, at every port."""
     with linked_device() as made:
-        made.blob = with_certificate(made.blob)
-        made._start(0)
-
-        @contextmanager
-        def connected(port: str | None) -> Iterator[tuple[Client, Hello]]:
-            del port
-            client = Client(made)
-            yield client, client.hello()
-
-        monkeypatch.setattr(link_client, "connected", connected)
+        at_every_port(made, monkeypatch)
         made.run_until("STANDBY")
         yield made
 
