@@ -145,13 +145,19 @@ def test_thirty_devices_nobody_has_seen() -> None:
 def test_a_chip_with_a_coarse_converter_and_a_slow_tick_is_as_honest() -> None:
     settings = _settings("esp32_devkitc")
     score = _Score()
-    for seed in range(31, 36):
+    for seed in range(31, 61):
         device = draw(seed)
         found = fit(measured(device, settings, "esp32"), settings, "esp32", ORIFICE_M)
         score.add_device(device, found)
-    assert score.inside(*NAMES, "curve") >= 0.9, score.table()
-    assert score.error("volume_m3") <= 0.05, score.table()
-    assert score.error("curve") <= 0.05, score.table()
+    table = score.table()
+    print(f"\n{table}")  # noqa: T201
+    assert score.inside(*NAMES) >= 0.9, table
+    # With the interval that was a third too narrow, of two it was 80 % and 83 %.
+    for name in (*NAMES, "curve"):
+        assert score.inside(name) >= 0.87, table
+    for name in ("volume_m3", *_PUMP, "curve"):
+        assert score.error(name) <= 0.05, table
+        assert score.width(name) <= 0.15, table
 
 
 @pytest.mark.long
