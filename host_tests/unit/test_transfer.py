@@ -26,7 +26,7 @@ from emery.link.client import Client, Refused
 from emery.link.said import Hello
 from emery.transfer import command, push, serviced
 from emery.transfer.certified import certified
-from firmware import certificate, config_file
+from firmware import certificate, config_file, treatment
 from firmware.core_mark import CORE_MARK
 from host_tests.configs import (
     REASONS,
@@ -715,6 +715,13 @@ def test_a_device_that_never_comes_back_is_told(
         serviced.serviced(None, print, lambda part, title: None),
     ):
         raise AssertionError
+
+
+def test_a_device_that_is_just_starting_is_waited_for(device: LinkedDevice) -> None:
+    device._start(0)
+    assert device.state in ("BOOT", "SELF_TEST")
+    with serviced.serviced(None, print, lambda part, title: None) as found:
+        assert found.hello.state == treatment.SERVICE
 
 
 def test_the_certificate_of_other_settings_is_replaced(device: LinkedDevice) -> None:

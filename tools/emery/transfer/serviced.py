@@ -41,6 +41,7 @@ def serviced(
     it in the end. Raises DeviceProblem."""
     with ExitStack() as stack:
         client, hello = stack.enter_context(link_client.connected(port))
+        hello = _started(client, hello)
         refuse_in_use(hello)
         place = _place_of(client)
         was_in_service = hello.state == treatment.SERVICE
@@ -74,6 +75,17 @@ def serviced(
             stack, place, lambda now: now.boots != boots and now.state not in _STARTING
         )
         say(f"the device has restarted, and is in {state_name(hello.state)}")
+
+
+def _started(client: Client, hello: Hello) -> Hello:
+    """What it says once a start or a self-test is over: it may have been plugged in, or
+    left by another command, just now."""
+    for _ in range(round(_RESTART_S / _PAUSE_S)):
+        if hello.state not in _STARTING:
+            break
+        client.hear(_PAUSE_S)
+        hello = client.hello()
+    return hello
 
 
 def _wait_for_mark(client: Client) -> None:
