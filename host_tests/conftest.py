@@ -22,6 +22,12 @@ from hypothesis import HealthCheck, settings
 import emery  # noqa: F401 - mounts firmware and hal before any test imports them
 from emery.config.rows import SETTING_ROWS
 
+# What a command writes is looked at as in a terminal of 80 columns without colours,
+# whatever the one is from which the tests are run.
+os.environ["COLUMNS"] = "80"
+for _name in ("FORCE_COLOR", "GITHUB_ACTIONS", "NO_COLOR", "PY_COLORS"):
+    os.environ.pop(_name, None)
+
 # No test writes into the ledgers or the cache of whoever runs it.
 for _folder in ("EMERY_LEDGER", "EMERY_CACHE"):
     os.environ[_folder] = tempfile.mkdtemp(prefix="emery-test-")

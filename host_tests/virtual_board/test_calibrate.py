@@ -1,7 +1,6 @@
 """`emery calibrate` as it is typed, at a virtual board in real time, by its hands."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,7 +39,7 @@ def device(tmp_path: Path) -> Iterator[tuple[VirtualBoard, Path, Hands]]:
 def emery(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "emery", *words], capture_output=True, text=True,
-        timeout=LIMIT_S, check=False, env={**os.environ, "COLUMNS": "80"},
+        timeout=LIMIT_S, check=False,
     )  # fmt: skip
 
 
