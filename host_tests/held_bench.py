@@ -21,7 +21,15 @@ from emery.service_bench.recording import Recording
 from emery.virtual_board.hands import Hands
 from firmware.black_box import RECORDS
 from firmware.settings import Settings
+from hal.contract import COMMAND_RUN_PUMP
 from host_tests.modelled_bench import ModelledBench
+
+# Of `emery.simulator.sensors`, and the setting that says what a divider is.
+_DIVIDERS = {
+    "_divider_a": "vacuum_a_divider_permille",
+    "_divider_b": "vacuum_b_divider_permille",
+    "_supply_divider": "sensor_supply_divider_permille",
+}
 
 
 class Around:
@@ -52,7 +60,8 @@ class Around:
 
 
 class HeldModel(ModelledBench, HoldingBench):
-    """See ModelledBench; the device's settings may differ from those it is built with."""
+    """See ModelledBench. `built`: with the dividers of these settings, whatever those of the
+    firmware say. `most_percent` is the most that the pump was asked for."""
 
     def __init__(
         self,
@@ -66,14 +75,10 @@ class HeldModel(ModelledBench, HoldingBench):
     ) -> None:
         super().__init__(settings, plant, sensors, adc=adc, seed=seed)
         if built is not None:
-            for name in ("_divider_a", "_divider_b", "_supply_divider"):
-                key = {
-                    "_divider_a": "vacuum_a_divider_permille",
-                    "_divider_b": "vacuum_b_divider_permille",
-                    "_supply_divider": "sensor_supply_divider_permille",
-                }[name]
+            for name, key in _DIVIDERS.items():
                 setattr(self.sensors, name, getattr(built, key) * 0.001)
-            self.sensors.set("noise", float(self.sensors.noise))
+            # A parameter that is set works out anew what follows from the dividers.
+            self.sensors.set("noise", self.sensors.noise)
         self.around = Around(self)
         self.hands = Hands(self.around)  # type: ignore[arg-type]
         self.most_percent = 0
@@ -92,7 +97,7 @@ class HeldModel(ModelledBench, HoldingBench):
                 if step != asked or now_ms - asked_ms >= ASK_AGAIN_MS:
                     assert self.app.post(step.command, step.percent)
                     asked, asked_ms = step, now_ms
-                    if step.command == 13:
+                    if step.command == COMMAND_RUN_PUMP:
                         self.most_percent = max(self.most_percent, step.percent)
                 self.rest(HELD_LOOK_MS)
                 sensing = self._controller.sensing
