@@ -213,6 +213,18 @@ def test_a_weighing_that_cannot_be_is_refused(typed: list[str], words: str) -> N
         feed.measure(bench, settings, technician)
 
 
+def test_a_weighing_that_is_none_is_asked_for_again() -> None:
+    settings = bench_settings()
+    bench = HeldModel(settings)
+    slips = ["250 g", "250.00"]
+    technician = Scripted(
+        bench, lambda deed, found: slips.pop(0) if deed == "scale" and slips else found
+    )
+    technician.can_be_asked_again = True
+    assert len(feed.measure(bench, settings, technician).points) == len(feed.RUNS)
+    assert slips == []
+
+
 def test_a_cup_that_runs_empty_is_noticed() -> None:
     points = [
         feed.Weighed(percent, 20.0, mg, 10.0)

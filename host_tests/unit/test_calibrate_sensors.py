@@ -221,6 +221,30 @@ def test_a_person_is_asked_again_after_a_slip() -> None:
     assert any("it would fit in kPa" in words for words in person.asked)
 
 
+@pytest.mark.parametrize("slips", [["20.5 lux"], ["", "abc"], ["-3 kPa kPa", "30 kPa"]])
+def test_a_slip_of_the_keyboard_costs_nothing_that_was_measured(slips: list[str]) -> None:
+    """Of the voltmeter, too; but not for ever."""
+    settings = bench_settings()
+    bench = HeldModel(settings)
+    metered = ["5,3", "9 V"]
+    left = list(slips)
+
+    def reads(deed: str, found: str) -> str:
+        if deed == "meter supply" and metered:
+            return metered.pop(0)
+        return left.pop(0) if deed == "gauge" and left else found
+
+    person = Scripted(bench, reads)
+    person.can_be_asked_again = True
+    found = sensors.measure(bench, settings, person)
+    assert len(found.points) == 5
+    left = [*slips, "101.3 kPa", "101.3 kPa"]
+    person = Scripted(bench, reads)
+    person.can_be_asked_again = True
+    with pytest.raises(Implausible):
+        sensors.measure(bench, settings, person)
+
+
 # The arithmetic -------------------------------------------------------------------
 
 

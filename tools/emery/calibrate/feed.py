@@ -132,7 +132,11 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
 
 
 def _weigh(technician: Technician, words: str) -> reading.Reading:
-    found = reading.read(technician.ask(words, "scale"), "mg")
+    return reading.asked(technician, words, "scale", _weight)
+
+
+def _weight(typed: str) -> reading.Reading:
+    found = reading.read(typed, "mg")
     if found.resolution > _RESOLUTION_MG:
         raise Implausible(
             f"the cup was weighed to {found.resolution / 1_000:g} g only",

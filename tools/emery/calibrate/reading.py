@@ -5,8 +5,11 @@ kPa where the scale shows mmHg, and gauges of absolute pressure exist.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
 from emery.config import quantity
 
@@ -25,12 +28,34 @@ _UNIT_NEAR_PA = 2_500.0
 _UNIT_NEAR_SHARE = 0.12
 
 
+_TRIES = 3  # of one reading
+
+Read = TypeVar("Read")
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A value in the unit asked for; `resolution` is that of its last digit."""
 
     value: float
     resolution: float
+
+
+def asked(
+    technician: Technician, words: str, deed: str, taken: Callable[[str], Read]
+) -> Read:
+    """What somebody reads and types, as `taken` takes it. Where that is Implausible it is
+    asked for again, if somebody can be asked: a slip must not cost what was measured before
+    it. Raises Implausible, NoAnswer."""
+    for _ in range(_TRIES - 1):
+        typed = technician.ask(words, deed)
+        try:
+            return taken(typed)
+        except Implausible as slip:
+            if not technician.can_be_asked_again:
+                raise
+            technician.tell(str(slip))
+    return taken(technician.ask(words, deed))
 
 
 def read(typed: str, unit: str) -> Reading:

@@ -5,6 +5,7 @@ points of a held vacuum against a reference gauge. What is made of it: `sensor_f
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import fmean, pstdev
 
 from emery.calibrate import reading
@@ -83,13 +84,9 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
         return Calibrated((), noise_pa, {}, before, settings)
     for channel in CHANNELS:
         judge_zero(channel, zero.vacuum_pa(channel, nominal(settings)))
-    typed = technician.ask("What does the gauge show with the line vented?", "gauge")
-    rest = reading.read(typed, "Pa")
-    if abs(rest.value) > ZERO_SHIFT_PA / 2:
-        raise Implausible(
-            f"the gauge shows {typed.strip()} with the line vented",
-            "Zero it, or take a gauge of relative pressure; then calibrate again.",
-        )
+    rest = reading.asked(
+        technician, "What does the gauge show with the line vented?", "gauge", _at_rest
+    )
     points = [Point(rest.value, rest.resolution, zero.a_raw, zero.b_raw, zero.supply_raw)]
     technician.please(
         "Put the tip on its parking cap, the nozzle open.", "tip cap; open nozzle"
@@ -109,6 +106,17 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
         points.append(point)
         held_pa = _mean_pa(point, settings)
     return judge(points, noise_pa, before, settings)
+
+
+def _at_rest(typed: str) -> reading.Reading:
+    """What the gauge shows with the line vented."""
+    rest = reading.read(typed, "Pa")
+    if abs(rest.value) > ZERO_SHIFT_PA / 2:
+        raise Implausible(
+            f"the gauge shows {typed.strip()} with the line vented",
+            "Zero it, or take a gauge of relative pressure; then calibrate again.",
+        )
+    return rest
 
 
 def _mean_pa(point: Point, settings: Settings) -> float:
@@ -272,35 +280,44 @@ def _steady(held: Held, percent: float) -> list[int]:
 def trim_dividers(zero: Point, settings: Settings, technician: Technician) -> None:
     """Dividers by a voltmeter, if there is one; `settings` have them afterwards. Raises
     Implausible."""
-    reference_mv = settings.adc_reference_mv
     raws = {"supply": zero.supply_raw, "a": zero.a_raw, "b": zero.b_raw}
     for what, words, name in _METERED:
-        typed = technician.ask(
+        was: int = getattr(settings, name)
+        # mV at the pin over V at the sensor is permille.
+        pin_mv = raws[what] / RAW_FULL_SCALE * settings.adc_reference_mv
+        found = reading.asked(
+            technician,
             f"What does a voltmeter show at {words}? (Enter alone leaves this out.)",
             f"meter {what}",
+            partial(_divider, what, words, name, was, pin_mv),
         )
-        if not typed.strip():
+        if found is None:
             return
-        volts = reading.read(typed, "V").value
-        if what == "supply" and not _SUPPLY_V[0] <= volts <= _SUPPLY_V[1]:
-            raise Implausible(
-                f"the sensors' supply is said to be {typed.strip()}",
-                "The sensors need 4.75 to 5.25 V (MPXV6115V data sheet). See to the supply, or "
-                "measure again.",
-            )
-        if volts <= 0:
-            raise Implausible(
-                f"{words} is said to be {typed.strip()}", "Measure it against ground."
-            )
-        pin_mv = raws[what] / RAW_FULL_SCALE * reference_mv
-        found = pin_mv / volts  # mV / V is permille
-        was = getattr(settings, name)
-        if abs(found / was - 1) > _DIVIDER_SHARE:
-            raise Implausible(
-                f"{words} would be divided to {found / 10:.1f} %, and the setting is "
-                f"{was / 10:.1f} %",
-                "Was it measured at the sensor, against its ground? If so, see which resistors "
-                f"are fitted, and put {name.removesuffix('_permille')} into the board file.",
-            )
         if abs(found - was) >= _DIVIDER_LEAST:
             setattr(settings, name, round(found))
+
+
+def _divider(
+    what: str, words: str, name: str, was: int, pin_mv: float, typed: str
+) -> float | None:
+    """The divider in permille by what the voltmeter shows, None if it is left out."""
+    if not typed.strip():
+        return None
+    volts = reading.read(typed, "V").value
+    if what == "supply" and not _SUPPLY_V[0] <= volts <= _SUPPLY_V[1]:
+        raise Implausible(
+            f"the sensors' supply is said to be {typed.strip()}",
+            "The sensors need 4.75 to 5.25 V (MPXV6115V data sheet). See to the supply, or "
+            "measure again.",
+        )
+    if volts <= 0:
+        raise Implausible(f"{words} is said to be {typed.strip()}", "Measure it against ground.")
+    found = pin_mv / volts
+    if abs(found / was - 1) > _DIVIDER_SHARE:
+        raise Implausible(
+            f"{words} would be divided to {found / 10:.1f} %, and the setting is "
+            f"{was / 10:.1f} %",
+            "Was it measured at the sensor, against its ground? If so, see which resistors "
+            f"are fitted, and put {name.removesuffix('_permille')} into the board file.",
+        )
+    return found
