@@ -22,6 +22,7 @@ from emery.cli import app
 from emery.config.compiled import decompile
 from emery.config.load import load_board
 from emery.config.rows import SETTING_ROWS
+from emery.plotted import plotly_script
 from emery.simulator.plant import TIP_IN_AIR, Plant
 from emery.transfer import bring, wish
 from emery.tune import command, figures, formulas, page, search, table
@@ -33,6 +34,7 @@ from firmware import limits, treatment
 from firmware.settings import Settings, broken_rules
 from hal import wiring
 from host_tests import configs, tuned_devices
+from host_tests.plotted_page import checked
 
 _ROWS = {row.name: row for row in SETTING_ROWS}
 _HELD_WITHIN_PA = 3_000
@@ -120,8 +122,11 @@ class Fake:
     def run(self, tasks: Iterable[search.Task]) -> list[search.Answer]:
         return [self._answer(task) for task in tasks]
 
+    def is_other(self, settings: Settings) -> bool:
+        return settings.pump_lag_ms != Settings().pump_lag_ms
+
     def _answer(self, task: search.Task) -> search.Answer:
-        is_other = task.settings.pump_lag_ms != Settings().pump_lag_ms
+        is_other = self.is_other(task.settings)
         if task.group == "wander":
             return {"wander_pa": 300.0}
         if task.group == "regulation":
@@ -147,6 +152,7 @@ class Fake:
 def tune_fake(
     monkeypatch: pytest.MonkeyPatch, fake: Fake, settings: Settings | None = None,
     proposed: dict[str, int] | None = None, certify: search.Certify | None = None,
+    sliders: Sliders | None = None,
 ) -> search.Tuned:
     monkeypatch.setattr(figures, "days", lambda plant, count, seed: [{}] * 3)
     monkeypatch.setattr(
@@ -156,8 +162,8 @@ def tune_fake(
     tries = search.Tries(settings or Settings(), "rp2040", fake.run)
     usual = {name: getattr(Settings(), name) for name in TUNED}
     return search.tuned(
-        {}, tries, Sliders(), lambda part, title: None, proposed or usual | {"pump_lag_ms": 250},
-        certify,
+        {}, tries, sliders or Sliders(), lambda part, title: None,
+        proposed or usual | {"pump_lag_ms": 250}, certify,
     )  # fmt: skip
 
 
@@ -294,7 +300,7 @@ def test_if_all_are_refused_for_too_much_suction_gentler_ones_are_tried(
     finalists = Certifier(99, TOO_LATE)
     made = tune_fake(monkeypatch, Fake(0.5, 0.4), certify=finalists)
     assert not any(one.is_gentler for one in made.uncertified)
-    certify = Certifier(len(finalists.asked))
+    certify = Certifier(len(made.uncertified))
     made = tune_fake(monkeypatch, Fake(0.5, 0.4), certify=certify)
     best, *_, offered = certify.asked
     assert made.after.values == offered
@@ -306,8 +312,13 @@ def test_gentler_ones_that_do_not_pass_the_gate_are_not_offered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(search, "GENTLER", ({"pump_lag_ms": 2.0},))
-    fake, certify = Fake(0.5, 0.4), Certifier(99)
+    fake, refuses = Fake(0.5, 0.4), Certifier(99)
     answer = fake._answer
+    present = {name: getattr(Settings(), name) for name in TUNED}
+    passes = Certified(b"x", "", 240, 45_000, 1_200)
+
+    def certify(values: dict[str, int]) -> Certified:
+        return passes if values == present else refuses(values)
 
     def slow(task: search.Task) -> search.Answer:
         fake.worst_kpa = 0.9 if task.settings.pump_lag_ms > 350 else 0.5
@@ -317,7 +328,82 @@ def test_gentler_ones_that_do_not_pass_the_gate_are_not_offered(
     made = tune_fake(monkeypatch, fake, certify=certify)
     assert made.uncertified
     assert not any(one.is_gentler for one in made.uncertified)
-    assert max(one["pump_lag_ms"] for one in certify.asked) <= 350
+    assert max(one["pump_lag_ms"] for one in refuses.asked) <= 350
+
+
+PRESENT = {"pump_lag_ms": 250}
+
+
+def kind(values: dict[str, int]) -> str:
+    """Whose settings these are: the "defaults", the "present" ones of a device that had
+    another lag, or "others"."""
+    usual = {name: getattr(Settings(), name) for name in TUNED}
+    return {
+        tuple(usual.values()): "defaults", tuple((usual | PRESENT).values()): "present",
+    }.get(tuple(values[name] for name in TUNED), "others")
+
+
+def only(*passing: str) -> search.Certify:
+    """Gives a certificate to these kinds."""
+
+    def certify(values: dict[str, int]) -> Certified:
+        passed = kind(values) in passing
+        return Certified(b"x" if passed else b"", "" if passed else TOO_MUCH, 240, 45_000, 1_200)
+
+    return certify
+
+
+class Worse(Fake):
+    """A device on which all but the present settings and the defaults overshoot."""
+
+    def is_other(self, settings: Settings) -> bool:
+        return kind(dict(vars(settings))) == "others"
+
+
+def test_a_device_that_may_not_run_as_it_is_gets_what_is_worse_and_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The gate kept settings with a certificate away from a device whose own had none, and
+    left it in SERVICE for good: they were not as good as what it may not run with."""
+    own = with_values(Settings(), PRESENT)
+    made = tune_fake(monkeypatch, Worse(0.9, 0.7), own, certify=only("others"))
+    assert made.certified is not None
+    assert made.certified.passed
+    assert kind(made.after.values) == "others"
+    assert made.unusable is not None
+    told = " ".join(table.text(document("Clinic", made, Sliders())).split())
+    assert "The present settings get no certificate on this device: peak over" in told
+    assert "highest overshoot, first contact 0.9 for 0.5" in told
+    assert set(made.after.figures) == set(made.before.figures)
+
+
+def test_if_it_may_run_with_the_defaults_it_gets_these(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = with_values(Settings(), PRESENT)
+    made = tune_fake(monkeypatch, Worse(0.9, 0.4), own, certify=only("defaults", "others"))
+    assert kind(made.after.values) == "defaults"
+    assert made.unusable is not None
+
+
+def test_a_device_that_may_run_as_it_is_gets_nothing_that_is_worse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = with_values(Settings(), PRESENT)
+    made = tune_fake(monkeypatch, Worse(0.9, 0.4), own, certify=only("present", "others"))
+    assert made.changed == {}
+    assert made.unusable is None
+
+
+def test_sliders_that_ask_too_much_are_no_reason_for_worse_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are to be moved less."""
+    own = with_values(Settings(), PRESENT)
+    made = tune_fake(
+        monkeypatch, Worse(0.9, 0.4), own, certify=only("defaults"), sliders=Sliders(quicker=3)
+    )
+    assert made.certified is not None
+    assert not made.certified.passed
+    assert made.unusable is None
 
 
 # The sliders ---------------------------------------------------------------------------
@@ -437,7 +523,8 @@ def test_if_all_are_refused_nothing_is_written_and_the_reasons_of_the_best_are_t
     assert len(certify.asked) > 1
     assert "refused as number 1" in done.err
     assert "refused as number 2" not in done.err
-    assert done.out.count("refused a certificate") == len(certify.asked)
+    # Besides, the present settings were asked for; they are the defaults.
+    assert done.out.count("refused a certificate") == len(certify.asked) - 2
     assert board_file.read_text(encoding="utf-8") == BOARD
     assert [file.name for file in board_file.parent.iterdir()] == ["clinic.toml"]
 
@@ -583,7 +670,7 @@ def test_nothing_is_written_into_a_board_that_comes_with_emery(named: str) -> No
     done = run(named, "--write")
     assert done.code == 2
     assert "among the files that come with Emery" in " ".join(done.err.split())
-    assert f'extends = "{Path(named).stem}"' in done.err
+    assert f'`extends = "{Path(named).stem}"`' in " ".join(done.err.split())
 
 
 def test_a_bench_rig_is_refused() -> None:
@@ -604,14 +691,17 @@ def test_from_board_to_page_with_the_real_search(
     assert done.code == 0, done.err
     assert "proof.proof_share" in done.out
     html = report.read_text(encoding="utf-8")
-    assert html.count("http://") + html.count('src="') == 0 or "default-src 'none'" in html
-    assert "Clinic 2" in html
-    assert '"strokes"' in html
+    ((strokes,), words) = checked(html, plotly_script())
+    assert {trace["name"] for trace in strokes["traces"]} == {"before", "after"}
+    assert "Clinic 2" in words
+    assert "proof.proof_share" in words
+    assert 'class="words">What it is' in html
 
 
 def test_the_page_escapes_what_people_write(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tune_fake(monkeypatch, Fake(0.5, 0.4))
-    html = page.page_html(document("<b>me</b>", made, Sliders()), {"strokes": {}}, "plotly")
+    drawn = {"strokes": {"before": [], "after": []}}
+    html = page.html(document("<b>me</b>", made, Sliders()), drawn, "plotly")
     assert "<b>me</b>" not in html
     assert "&lt;b&gt;me&lt;/b&gt;" in html
 

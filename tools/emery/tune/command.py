@@ -195,3 +195,4 @@ def _push(
     bring(
         blob, port, what="tune", who=who, why=why, extra=extra, device_id=hello.device_id
     )
+    told["pushed"] = True

@@ -107,7 +107,9 @@ def document(board: str, made: Tuned, sliders: Sliders) -> dict[str, Any]:
             }
             for one in made.uncertified
         ],
+        "unusable": made.unusable.reasons if made.unusable is not None else None,
         "certificate": _certificate(made.certified),
+        "pushed": False,
         "written": None,
         "backup": None,
     }

@@ -9,9 +9,9 @@ present settings stay.
 
 The first that passes and gets a certificate is taken. If none gets one, gentler settings
 than the best are tried, if what was broken is of a kind that gentler ones may mend. If
-neither the present settings nor the defaults get one, no device may run with them, and
-how quick they would be is no measure: then the quickest of all that were measured that
-gets a certificate is taken, and what is worse with it is told.
+the present settings get none either, no device may run with them, and how quick they
+would be is no measure: then the defaults are taken if they get one, else the quickest
+finalist or gentler one that does, and what is worse with it is told.
 
     tune(plant, settings, adc, sliders, workers, show, certify) -> Tuned
 """
@@ -123,9 +123,9 @@ class Tuned:
     `refused` has the candidates that did not pass, with what was worse, `uncertified`
     those that did and got no certificate, in order of merit; `certified` is how that of
     `after` came out, None if none was asked for. If no candidate got one, `after` is the
-    best of them. `unusable` is why the present settings have none, if `after` was taken
-    only for that, in spite of the gate. `wander_pa` are those of before and after
-    (`figures.wander_pa`).
+    best of them. `unusable` is how that of the present settings came out, if `after` was
+    taken only because they get none, in spite of the gate. `wander_pa` are those of before
+    and after (`figures.wander_pa`).
     """
 
     plant: dict[str, float]
@@ -371,10 +371,17 @@ def _take_any(
     sliders: Sliders,
     certify: Certify,
 ) -> None:
-    """If a device may run with neither the present settings nor the defaults, take the
-    quickest that gets a certificate, of the finalists and of what is gentler."""
+    """If a device may not run with its present settings, take the defaults if it may run
+    with these, else the quickest that gets a certificate, of the finalists and of what is
+    gentler. If the defaults get none for the sliders alone, these are to be moved less."""
     present = certify(made.before.values)
-    if present.passed or certify(made.defaults.values).passed:
+    if present.passed:
+        return
+    usual = certify(_wished(made.defaults.values, sliders))
+    if usual.passed:
+        made.chosen, made.certified, made.unusable = made.defaults, usual, present
+        return
+    if sliders.are_moved and certify(made.defaults.values).passed:
         return
     asked = [one.values for one in made.uncertified]
     candidates = [

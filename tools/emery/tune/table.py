@@ -41,7 +41,8 @@ def ending(told: dict[str, Any], report: object) -> str:
     """What was written, or how to; `report` is the page, None if there is none."""
     lines = []
     certificate = told["certificate"]
-    if certificate is not None and certificate["passed"]:
+    # A push has told that of the device's own settings.
+    if certificate is not None and certificate["passed"] and not told["pushed"]:
         lines.append(
             f"certificate: {certificate['plants']} plants, worst peak "
             f"{certificate['peak_pa'] / 1000:.1f} kPa, settled within "
@@ -51,6 +52,8 @@ def ending(told: dict[str, Any], report: object) -> str:
         lines += [f"written: {told['written']}", f"as it was: {told['backup']}"]
     elif told["written"] is not None:
         lines.append(f"nothing to write: {told['written']} has these settings")
+    elif told["pushed"]:
+        lines.append("The board file is as it was; --write puts them there.")
     elif certificate is not None and certificate["passed"] and told["is_changed"]:
         lines.append("Nothing was written. Into the board file: --write; onto the device: --push.")
     if report is not None:
@@ -62,12 +65,15 @@ def no_certificate(told: dict[str, Any]) -> str:
     """What is said if no settings got one."""
     certificate = told["certificate"]
     whose = "by the best settings" if told["uncertified"] else "by these settings"
+    hint = (
+        "Move the sliders less."
+        if any(told["sliders"].values())
+        else "The device itself is too far from what the firmware can do safely; `emery\n"
+        "certify` tells how its present settings fare, `emery config docs` what each does."
+    )
     return (
         f"error: no certificate, so nothing was written. Broken {whose}\n"
-        f"on the scatter of {certificate['plants']} plants:\n{certificate['reasons']}\n"
-        "With sliders: move them less. Without: the device itself is too far from what the\n"
-        "firmware can do safely; `emery certify` tells how its present settings fare, and\n"
-        "`emery config docs` what each setting does."
+        f"on the scatter of {certificate['plants']} plants:\n{certificate['reasons']}\n{hint}"
     )
 
 
@@ -130,6 +136,11 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
     ]
     if moved:
         yield from _wrapped(f"with the sliders {', '.join(moved)}, round what was tuned.")
+    if told["unusable"] is not None:
+        yield from _wrapped(
+            "The present settings get no certificate on this device: "
+            f"{_broken(told['unusable'])}. These get one."
+        )
     if not told["is_changed"]:
         yield "Nothing changes: no other settings are as good on every figure and quicker."
     elif not told["worse"]:
@@ -160,11 +171,15 @@ def _uncertified(told: dict[str, Any]) -> Iterator[str]:
     """Which were refused a certificate and why, in order of merit."""
     for place, one in enumerate(told["uncertified"]):
         whose = "A gentler one" if one["is_gentler"] else "The next" if place else "The best"
-        # What it is and what was expected; the plant and what to look at are for the engineer.
-        broken = [line.split(";")[0] for line in one["reasons"].splitlines()]
-        yield from _wrapped(f"{whose} was refused a certificate: {'; '.join(broken)}.")
-    if told["uncertified"] and told["certificate"]["passed"]:
+        yield from _wrapped(f"{whose} was refused a certificate: {_broken(one['reasons'])}.")
+    if told["uncertified"] and told["certificate"]["passed"] and told["unusable"] is None:
         yield "These here are what came next, and have one."
+
+
+def _broken(reasons: str) -> str:
+    """What was broken and what was expected; the plant and what to look at are for the
+    engineer."""
+    return "; ".join(line.split(";")[0] for line in reasons.splitlines())
 
 
 def _apart(told: dict[str, Any], key: str) -> str:
