@@ -5,7 +5,9 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_ENTRY = struct.Struct("<III8s12s24sI")
+from firmware.config_ledger import WHO_BYTES, WHY_BYTES
+
+_ENTRY = struct.Struct(f"<III8s{WHO_BYTES}s{WHY_BYTES}sI")
 _DIGEST_DIGITS = 16
 
 

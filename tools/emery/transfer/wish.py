@@ -33,8 +33,8 @@ _KEYS_TOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked board file; `has_protocol` says whether its settings have zones, or the
+class BoardFile:
+    """A checked one; `has_protocol` says whether its settings have zones, or the
     device's protocol stays."""
 
     board: Board
@@ -60,12 +60,12 @@ class Wish:
             )
 
 
-def read(board: Path, protocol: Path | None) -> Wish:
+def read(board: Path, protocol: Path | None) -> BoardFile:
     """A board file and, if one is named, a protocol. Raises ConfigError."""
     if protocol is not None:
-        return Wish(load_device(board, protocol), has_protocol=True)
+        return BoardFile(load_device(board, protocol), has_protocol=True)
     document = read_as(BOARD, board)
-    return Wish(finished_board(document, pins_required=True), has_protocol=False)
+    return BoardFile(finished_board(document, pins_required=True), has_protocol=False)
 
 
 @contextmanager
