@@ -28,7 +28,7 @@ _UNIT_NEAR_PA = 2_500.0
 _UNIT_NEAR_SHARE = 0.12
 
 
-_TRIES = 3  # of one reading
+_ASKED_AT_MOST = 3
 
 Read = TypeVar("Read")
 
@@ -47,7 +47,7 @@ def asked(
     """What somebody reads and types, as `taken` takes it. Where that is Implausible it is
     asked for again, if somebody can be asked: a slip must not cost what was measured before
     it. Raises Implausible, NoAnswer."""
-    for _ in range(_TRIES - 1):
+    for _ in range(_ASKED_AT_MOST - 1):
         typed = technician.ask(words, deed)
         try:
             return taken(typed)
