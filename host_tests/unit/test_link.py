@@ -153,6 +153,19 @@ def test_what_is_no_request_is_refused(request_: str, device: LinkedDevice) -> N
         assert heard(device) == []
 
 
+def test_the_longest_hello_there_is_fits_into_a_line(device: LinkedDevice) -> None:
+    """A device whose hello does not fit can be reached by no tool."""
+    info = device.loop._info
+    info.update(
+        version="100.100.100.dev1000+g0123456789", board="W" * 16, chip="esp32s3", trial=1,
+        period_ms=10, mpy=0xFFFF, micropython="1.100.100", certificate="firmware", barrier=4,
+        reset_cause=10,
+    )  # fmt: skip
+    info["boot"].boots, info["boot"].unmarked = 0x3FFFFFFF, 255
+    told = fields(asked(device, "hello"))
+    assert (told["board"], told["boots"]) == ("W" * 16, str(0x3FFFFFFF))
+
+
 def test_hello_tells_who_it_is(device: LinkedDevice) -> None:
     told = fields(asked(device, "hello"))
     assert told["emery"] == "1"
