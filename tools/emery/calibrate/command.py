@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     # What a procedure gives: the table, the settings, what it found of the plant, and what
     # goes into the ledger.
     Measured = tuple[str, Settings, dict[str, float], dict[str, Any]]
+    Measure = Callable[[LinkedHold, Settings, Technician], Measured]
 
 calibrate_app = typer.Typer(
     help="Measure a device in SERVICE, step by step, and offer what follows from it.",
@@ -31,7 +32,7 @@ calibrate_app = typer.Typer(
 Board = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[BOARD.toml]", show_default=False,
+        metavar="BOARD.toml", show_default=False,
         help="The device's board file; --write puts the values there, too.",
     ),
 ]
@@ -56,67 +57,46 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 _SCHEMA = "emery.calibrate/1"
 
 
-@calibrate_app.command()
-def sensors(
-    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
-    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
-    as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """Zero and span of both vacuum sensors, against a reference gauge."""
+def _sensors(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import sensor_table
     from emery.calibrate import sensors as procedure
 
-    def measure(
-        bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "Measured":
-        found = procedure.measure(bench, settings, technician)
-        if not found.points:
-            return (
-                "The dividers come first: put them into force, then calibrate the sensors "
-                "again.\n",
-                found.settings,
-                {},
-                {"dividers_first": True},
-            )
-        return sensor_table.text(found), found.settings, {}, found.extra()
-
-    _calibrate("sensors", measure, board, port, write, who, why, answers, hands, as_json)
+    found = procedure.measure(bench, settings, technician)
+    if not found.points:
+        words = "The dividers come first: put them into force, then calibrate the sensors again.\n"
+        return words, found.settings, {}, {"dividers_first": True}
+    return sensor_table.text(found), found.settings, {}, found.extra()
 
 
-@calibrate_app.command()
-def pump(
-    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
-    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
-    as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """The drive at which the pump starts, and its lag."""
+def _pump(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import pump as procedure
 
-    def measure(
-        bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "Measured":
-        found = procedure.measure(bench, settings, technician)
-        return procedure.text(found), found.settings, found.plant, found.extra()
-
-    _calibrate("pump", measure, board, port, write, who, why, answers, hands, as_json)
+    found = procedure.measure(bench, settings, technician)
+    return procedure.text(found), found.settings, found.plant, found.extra()
 
 
-@calibrate_app.command()
-def feed(
-    board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
-    why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
-    as_json: AsJson = False,
-) -> None:  # fmt: skip
-    """Crystal flow against the valve's duty, by weighing the crystal cup."""
+def _feed(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import feed as procedure
 
-    def measure(
-        bench: "LinkedHold", settings: "Settings", technician: "Technician"
-    ) -> "Measured":
-        found = procedure.measure(bench, settings, technician)
-        return procedure.text(found), found.settings, {}, found.extra()
+    found = procedure.measure(bench, settings, technician)
+    return procedure.text(found), found.settings, {}, found.extra()
 
-    _calibrate("feed", measure, board, port, write, who, why, answers, hands, as_json)
+
+def _add(name: str, words: str, measure: "Measure") -> None:
+    """A command that measures settings; all of these have the same options."""
+
+    @calibrate_app.command(name, help=words)
+    def command(
+        board: Board = None, *, port: Port = None, write: Write = False, who: Who = "",
+        why: Why = "", answers: AnswersFile = None, hands: HandsPath = None,
+        as_json: AsJson = False,
+    ) -> None:  # fmt: skip
+        _calibrate(name, measure, board, port, write, who, why, answers, hands, as_json)
+
+
+_add("sensors", "Zero and span of both vacuum sensors, against a reference gauge.", _sensors)
+_add("pump", "The drive at which the pump starts, and its lag.", _pump)
+_add("feed", "Crystal flow against the valve's duty, by weighing the crystal cup.", _feed)
 
 
 @calibrate_app.command()
@@ -267,7 +247,7 @@ def _technician(answers: Path | None, hands: Path | None) -> "Technician":
 
 def _calibrate(
     name: str,
-    measure: "Callable[[LinkedHold, Settings, Technician], Measured]",
+    measure: "Measure",
     board: Path | None,
     port: str | None,
     write: bool,

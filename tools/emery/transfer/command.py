@@ -118,7 +118,7 @@ def undo(
     number: Annotated[
         int | None,
         typer.Argument(
-            metavar="[N]",
+            metavar="N",
             help="Bring back what was before entry N. Default: before the last change.",
             show_default=False,
         ),
