@@ -50,14 +50,14 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
 def emery(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run the command; its exit code, stdout and stderr."""
+    """Run the command; its exit code, stdout, and stderr as one line."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["emery", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
         printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
+        return int(ended.value.code or 0), printed.out, " ".join(printed.err.split())
 
     return run
 

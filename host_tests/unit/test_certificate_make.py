@@ -229,7 +229,7 @@ def board_file(folder: Path, *lines: str) -> Path:
 def emery(
     few: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs `emery certify` with these words: exit code, stdout, stderr."""
+    """Runs `emery certify` with these words: exit code, stdout, stderr as one line."""
     from emery import cli
 
     def run(*words: object) -> tuple[int, str, str]:
@@ -237,7 +237,7 @@ def emery(
         with pytest.raises(SystemExit) as left:
             cli.main()
         told = capsys.readouterr()
-        return int(left.value.code or 0), told.out, told.err
+        return int(left.value.code or 0), told.out, " ".join(told.err.split())
 
     return run
 

@@ -57,8 +57,9 @@ def pulled(device: LinkedDevice) -> Log:
 
 
 def run(*words: object) -> tuple[int, str, str]:
+    """Exit code, stdout, and stderr as one line: a path may be long or short."""
     done = CliRunner().invoke(command.log_app, [str(word) for word in words])
-    return done.exit_code, done.stdout, done.stderr
+    return done.exit_code, done.stdout, " ".join(done.stderr.split())
 
 
 # Pulling ----------------------------------------------------------------------------

@@ -66,8 +66,9 @@ def with_box(log: Log, box: bytes) -> Log:
 
 
 def run(*words: object) -> tuple[int, str, str]:
+    """Exit code, stdout, and stderr as one line: a path may be long or short."""
     done = CliRunner().invoke(APP, [str(word) for word in words])
-    return done.exit_code, done.stdout, done.stderr
+    return done.exit_code, done.stdout, " ".join(done.stderr.split())
 
 
 def ring_at(box: Box) -> int:
