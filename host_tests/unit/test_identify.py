@@ -35,6 +35,7 @@ from emery.slot import ROOT
 from firmware.settings import Settings
 from host_tests.linked import LinkedDevice, serviced_at_every_port, serviced_device
 from host_tests.modelled_bench import ModelledBench
+from host_tests.plotted_page import PLOTLY, checked
 from host_tests.unseen_plants import ORIFICE_M, Unseen, draw, measured, put
 
 BOARDS = ROOT / "board_configs"
@@ -425,16 +426,37 @@ def test_the_board_file_takes_what_was_told_with_its_doubt(fitted: Fit, tmp_path
     assert len(list(tmp_path.glob("*.bak"))) == 2
 
 
-def test_the_report_has_all_phases_and_asks_nobody(fitted: Fit, tmp_path: Path) -> None:
-    html = report.html("<b>Clinic", fitted, Identified.of(fitted, ORIFICE_M))
-    report.write(tmp_path / "r.html", html)
-    assert html.count("<svg") == len(PHASES) + 1
+def test_the_report_has_all_phases_and_asks_nobody(fitted: Fit) -> None:
+    found = Identified.of(fitted, ORIFICE_M)
+    html = report.html("<b>Clinic", fitted, found, PLOTLY)
+    plots, words = checked(html)
+    assert [plot["name"] for plot in plots] == ["pump", *(f"phase-{one}" for one in PHASES)]
     assert "&lt;b&gt;Clinic" in html
     assert "<b>" not in html
-    assert "http://" not in html
-    assert "https://" not in html
-    assert "nan" not in html
-    assert len(html) < 2_000_000
+    # All of it stands there without any script.
+    for cell in (cell for one in found.found for cell in page.cells(one)):
+        assert cell in words
+    for row in page.curve(found):
+        assert " ".join(row) in words
+    assert all(remark in words for remark in page.remarks(found))
+    assert len(html) < 500_000
+
+
+def test_a_value_and_its_interval_end_at_the_same_decimal_place(fitted: Fit) -> None:
+    rows = Identified.of(fitted, ORIFICE_M).found
+    pump_lag = next(one for one in rows if one.name == "pump_lag_s")
+    odd = replace(pump_lag, value=0.151, low=0.147, high=0.15509)
+    assert result.texts(odd) == ("151.0 ms", "147.0 to 155.1 ms")
+    # In one unit, though a second alone would be one; and no more than the simulator takes.
+    wide = replace(pump_lag, value=0.99, low=0.9784, high=1.06)
+    assert result.texts(wide) == ("990 ms", "978 to 1000 ms")
+    for one in (odd, wide, *rows):
+        value, interval = result.texts(one)
+        low, _, high = interval.partition(" to ")
+        numbers = [text.split()[0] for text in (value, low, high)]
+        assert len({len(number.partition(".")[2]) for number in numbers}) == 1, numbers
+        low_number, number, high_number = (float(numbers[at]) for at in (1, 0, 2))
+        assert low_number <= number <= high_number
 
 
 def test_the_ledger_keeps_all_of_it(
@@ -573,6 +595,22 @@ def test_a_library_that_is_missing_is_told_before_anything_runs(
     assert ended.exit_code == 2
     assert "pip install 'emery[identify]'" in ended.stderr
     assert hand.asked == []
+
+
+@pytest.mark.parametrize("words", [(), ("--trend",)])
+def test_a_report_without_plotly_is_refused_before_anything_runs(
+    at_hand: tuple[LinkedDevice, _Hand, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:
+    _, hand, board = at_hand
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    page_file = board.with_name("page.html")
+    ended = _run(*words, "--report", str(page_file))
+    assert ended.exit_code == 2
+    assert "pip install 'emery[report]'" in ended.stderr
+    assert hand.asked == []
+    assert not page_file.exists()
 
 
 @pytest.mark.parametrize("place", ["file", "report"])

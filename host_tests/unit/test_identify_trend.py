@@ -1,6 +1,7 @@
 """The trend over months: synthetic devices that wear, and one that was serviced."""
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,8 @@ from emery.identify.parameters import FITTED
 from emery.identify.result import CURVE_PA, Found, Identified
 from emery.identify.trend import Course, Says, courses
 from emery.ledger import book
+from emery.plotted import plotly_script
+from host_tests.plotted_page import PLOTLY, checked
 
 _DEVICE = "e6605838ab12cd34"
 _MONTH_S = 30 * 86_400
@@ -151,9 +154,76 @@ def test_the_command_reads_the_ledger_and_ends_with_1_if_a_service_is_due(ledger
     assert ended.exit_code == 1
     assert "identified 7 times since 2026-01-15" in ended.stdout
     assert "Service: pump at 20 kPa: the pump is worn" in ended.stdout
-    html = page.read_text()
-    assert html.count("<svg") == 4
-    assert "https://" not in html
+    plots, words = checked(page.read_text(), plotly_script())
+    assert len(plots) == 4
+    assert "SERVICE pump at 20 kPa" in words
+    # Every measurement, without any script.
+    assert words.count(" +-0.02 ") >= 7
+    assert "2026-07-14 10:00" in words
+
+
+@pytest.mark.parametrize(
+    ("at_s", "heads"),
+    [
+        ([0], ["2026-01-15"]),
+        # Of several on a day the times are told.
+        ([0, 600, 7_200], ["01-15 10:00", "01-15 10:10", "01-15 12:00"]),
+        ([0, 600, 90 * 86_400], ["01-15 10:00", "01-15 10:10", "04-15 10:00"]),
+        ([0, _MONTH_S, 2 * _MONTH_S], ["2026-01-15", "2026-02-14", "2026-03-16"]),
+    ],
+)
+def test_measurements_stand_apart_whenever_they_were_made(
+    at_s: list[int], heads: list[str]
+) -> None:
+    found = courses([(_BEGUN + after, _result({})) for after in at_s])
+    assert trend_page.text(_DEVICE, found).splitlines()[2].split("  ")[-1] == " change"
+    assert all(head in trend_page.text(_DEVICE, found).splitlines()[2] for head in heads)
+    plots, words = checked(trend_page.html(_DEVICE, found, PLOTLY))
+    for plot in plots:
+        axis, (trace,) = plot["layout"]["xaxis"], plot["traces"]
+        assert axis["type"] == "date"
+        assert len(set(trace["x"])) == len(at_s)
+        assert axis["range"][0] < min(trace["x"])
+        assert max(trace["x"]) < axis["range"][1]
+        assert all(time in words for time in trace["x"])
+
+
+def test_a_plot_shows_where_a_service_is_due_and_from_when_it_is_counted() -> None:
+    found = _courses(8, lambda month: {"filter_load": 1.0 + 1.6 * (month % 5)})
+    plots, _ = checked(trend_page.html(_DEVICE, list(found.values()), PLOTLY))
+    filter_ = next(plot for plot in plots if plot["name"] == "course-filter_load")
+    before, since = filter_["traces"]
+    assert (len(before["x"]), len(since["x"])) == (5, 3)
+    assert [shape["y0"] for shape in filter_["layout"]["shapes"]] == [pytest.approx(6.0)]
+    # Too wide and too narrow; and all of it can be seen.
+    nozzle = next(plot for plot in plots if plot["name"] == "course-nozzle_m")
+    due = [shape["y0"] for shape in nozzle["layout"]["shapes"]]
+    low, high = nozzle["layout"]["yaxis"]["range"]
+    assert due == [pytest.approx(1.06 * 1.2), pytest.approx(0.94 * 1.2)]
+    assert all(low < value < high for value in due)
+
+
+def test_a_value_and_its_doubt_have_as_many_places_in_every_column() -> None:
+    found = _courses(3, lambda month: {"pump": 1.0 - 0.2 * month, "hose_leak": 1e-3 * month})
+    for course in found.values():
+        numbers = [
+            number.strip() for text in trend_page._values(course) for number in text.split("+-")
+        ]
+        assert len({len(number.partition(".")[2]) for number in numbers}) == 1, numbers
+
+
+def test_a_report_without_plotly_is_told_how_to_get_it(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(ledger, 1, lambda month: {})
+    monkeypatch.setitem(sys.modules, "plotly.offline", None)
+    page = ledger / "trend.html"
+    ended = CliRunner().invoke(
+        app, ["identify", "--trend", "--device", _DEVICE, "--report", str(page)]
+    )
+    assert ended.exit_code == 2
+    assert "pip install 'emery[report]'" in ended.stderr
+    assert not page.exists()
 
 
 def test_the_command_in_json(ledger: Path) -> None:

@@ -14,6 +14,7 @@ from emery.config.quantity import (
     parse_whole,
     range_text,
     text,
+    to_one_place,
 )
 
 
@@ -174,6 +175,13 @@ def test_a_range_has_one_unit() -> None:
     assert range_text((60_000, 5_400_000), "ms") == "1 to 90 min"
     assert range_text((0, 200), "permille") == "0 to 20 %"
     assert range_text((1, 10), "") == "1 to 10"
+
+
+def test_values_beside_each_other_end_at_the_same_place() -> None:
+    assert to_one_place((1_300, 1_275, 1_326), "um") == (["1.300", "1.275", "1.326"], "mm")
+    assert to_one_place((147_000, 155_100), "us") == (["147.0", "155.1"], "ms")
+    assert to_one_place((2_120, 0), "ppm") == (["0.212", "0.000"], "%")
+    assert to_one_place((819_000, 787_000), "uL") == (["819", "787"], "mL")
 
 
 def test_the_unit_library_is_not_loaded_before_it_is_needed() -> None:

@@ -380,7 +380,7 @@ def test_without_plotly_it_says_what_to_install(
     place: Path, result: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    with pytest.raises(ReportError, match=re.escape("pip install plotly")):
+    with pytest.raises(ReportError, match=re.escape("pip install 'emery[report]'")):
         write_report(place, result, Trace(10))
     assert not place.exists()
 

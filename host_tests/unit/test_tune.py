@@ -700,7 +700,7 @@ def test_from_board_to_page_with_the_real_search(
 
 def test_the_page_escapes_what_people_write(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tune_fake(monkeypatch, Fake(0.5, 0.4))
-    drawn = {"strokes": {"before": [], "after": []}}
+    drawn: dict[str, object] = {"strokes": {"before": [], "after": []}}
     html = page.html(document("<b>me</b>", made, Sliders()), drawn, "plotly")
     assert "<b>me</b>" not in html
     assert "&lt;b&gt;me&lt;/b&gt;" in html

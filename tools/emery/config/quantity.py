@@ -143,6 +143,15 @@ def range_text(values: tuple[int | float, ...], unit: str) -> str:
     return f"{numbers} {shown}".rstrip()
 
 
+def to_one_place(values: tuple[int | float, ...], unit: str) -> tuple[list[str], str]:
+    """Values in one common unit, all to the same decimal place, and that unit:
+    (["1.300", "1.275", "1.326"], "mm")."""
+    decimals = [Decimal(str(value)) for value in values]
+    shown, factor = _shown_unit(decimals, unit)
+    places = max(len(_plain(value / factor).partition(".")[2]) for value in decimals)
+    return [f"{value / factor:.{places}f}" for value in decimals], shown
+
+
 def expected(unit: str) -> str:
     """What is expected where `unit` is asked for, with units to choose from."""
     for word, units in _KINDS:

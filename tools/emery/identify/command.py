@@ -29,7 +29,7 @@ def identify(
     board: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[BOARD.toml]", dir_okay=False, show_default=False,
+            metavar="BOARD.toml", dir_okay=False, show_default=False,
             help="The device's board file; --write puts what is found into it.",
         ),
     ] = None,
@@ -53,7 +53,7 @@ def identify(
         Path | None,
         typer.Option(
             dir_okay=False, show_default=False,
-            help="Write a page with measured and fitted curves (HTML).",
+            help="Write a page with tables and curves (HTML; needs Plotly).",
         ),
     ] = None,
     trend: Annotated[
@@ -75,6 +75,8 @@ def identify(
     a clamp for the crystal hose, and an orifice tip: one with a hole of known bore.
     """
     _refuse_without_scipy()
+    if report is not None:
+        _refuse_without_plotly()
     if trend:
         from emery.identify.trend_command import tell_trend
 
@@ -93,6 +95,15 @@ def _refuse_without_scipy() -> None:
     for needed in ("numpy", "scipy"):
         if find_spec(needed) is None:
             terminal.refuse(_NEED_SCIPY)
+
+
+def _refuse_without_plotly() -> None:
+    from emery.plotted import ReportError, plotly_script
+
+    try:
+        plotly_script()
+    except ReportError as missing:
+        terminal.refuse(str(missing))
 
 
 def _identify(
@@ -179,10 +190,13 @@ def _file(board: Path | None, *, write: bool) -> "FileToWrite | None":
 
 
 def _write_report(path: Path, device: str, found: "Fit", result: "Identified") -> None:
-    """Raises ConfigError."""
     from emery.identify import report
+    from emery.plotted import ReportError
 
-    report.write(path, report.html(device, found, result))
+    try:
+        report.write(path, device, found, result)
+    except ReportError as problem:
+        terminal.refuse(str(problem))
 
 
 def _technician(yes: bool, hands: Path | None) -> "Technician":

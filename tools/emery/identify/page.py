@@ -4,7 +4,7 @@ from textwrap import wrap
 
 from emery.config.problem import COLUMNS
 from emery.identify.parameters import BY_NAME
-from emery.identify.result import FLOW_PA, Found, Identified, interval_text, value_text
+from emery.identify.result import FLOW_PA, Found, Identified, texts
 
 # More than this and the model leaves something out that matters. [E]
 MISFIT_TOLD = 2.0
@@ -16,31 +16,42 @@ def text(result: Identified) -> str:
     """The page."""
     lines = [_HEAD, "─" * COLUMNS]
     lines += [_line(one) for one in result.found]
-    lines += ["", *_curve(result), ""]
+    lines.append("")
+    lines += [
+        f"{words:<30}" + "".join(f"{value:>10}" for value in values)
+        for words, *values in curve(result)
+    ]
+    lines.append("")
     for words in remarks(result):
         lines += wrap(words, COLUMNS)
     return "".join(f"{line}\n" for line in lines)
 
 
 def _line(one: Found) -> str:
+    return "{:<34}{:>14}   {:<20} {:>5}".format(*cells(one)).rstrip()
+
+
+def cells(one: Found) -> tuple[str, str, str, str]:
+    """A row: what it is, its value, the interval, and half of that over the value."""
     words = BY_NAME[one.name].words
+    value, interval = texts(one)
     if not one.is_told:
-        return f"{words:<34}{'not told':>14}   {interval_text(one):<20}"
-    doubt = f"{100 * one.doubt:.0f} %" if one.doubt < 1.0 else ""
-    value = value_text(one.row, one.value, one.high - one.low)
-    return f"{words:<34}{value:>14}   {interval_text(one):<20} {doubt:>5}".rstrip()
+        return words, "not told", interval, ""
+    percent = 100 * one.doubt
+    doubt = f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1f} %"
+    return words, value, interval, doubt if percent < 100.0 else ""
 
 
-def _curve(result: Identified) -> list[str]:
-    places = "".join(f"{pa / 1_000:>10.0f}" for pa, *_ in result.curve)
-    flows = "".join(f"{60_000 * flow:>10.1f}" for _, flow, *_ in result.curve)
-    doubts = "".join(
-        f"{60_000 * 0.5 * (high - low):>10.1f}" for *_, low, high in result.curve
-    )
+def curve(result: Identified) -> list[list[str]]:
+    """The pump at full drive, three rows: what it is, and a value for each vacuum."""
+    halves = (0.5 * (high - low) for *_, low, high in result.curve)
     return [
-        f"{'pump at full drive, vacuum kPa':<30}{places}",
-        f"{'flow, L/min of outside air':<30}{flows}",
-        f"{'+-':<30}{doubts}",
+        ["pump at full drive, vacuum kPa", *(f"{pa / 1_000:.0f}" for pa, *_ in result.curve)],
+        [
+            "flow, L/min of outside air",
+            *(f"{60_000 * flow:.1f}" for _, flow, *_ in result.curve),
+        ],
+        ["+-", *(f"{60_000 * half:.1f}" for half in halves)],
     ]
 
 

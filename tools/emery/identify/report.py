@@ -1,81 +1,138 @@
-"""One page with what was measured and what the fitted device would have read."""
+"""The page of an identification: what was found, and the curves it was found from."""
 
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from emery.config.edit import write_bytes
-from emery.identify import drawing
-from emery.identify.drawing import Array, Axes, ticks
 from emery.identify.excitation import ASKED, PHASES
 from emery.identify.fit import Fit
-from emery.identify.page import text
+from emery.identify.page import cells, curve, remarks
 from emery.identify.result import Identified
+from emery.plotted import Plot, page_html, place, table, write_page
 
+Array = NDArray[np.float64]
+
+_KIND = "a device identified on the bench"
 _MOST_DOTS = 1_400
-# What is left over is drawn enlarged, where the vacuum is not small itself.
-_ENLARGED = 10.0
-_SMALL_KPA = 3.0
+# What is left over is shown as the mean of so many ticks.
+_SMOOTHED = 9
 
 
-def html(device: str, fit: Fit, result: Identified) -> str:
-    """The page."""
+def write(path: Path, device: str, fit: Fit, result: Identified) -> None:
+    """Write the page. Raises ReportError."""
+    write_page(path, html(device, fit, result))
+
+
+def html(device: str, fit: Fit, result: Identified, plotly: str | None = None) -> str:
+    """The page as text; `plotly` as `page_html` takes it."""
+    pump = _pump(result)
+    phases = [_phase(fit, phase) for phase in PHASES]
+    lead = (
+        f'<p class="about">Orifice {result.orifice_m * 1e3:g} mm, air pressure '
+        f"{result.atmosphere_pa / 1e3:.1f} kPa.</p>"
+    )
+    found = table(
+        ("What", "Measured", "95 % interval", "+-"),
+        (tuple(map(escape, cells(one))) for one in result.found),
+    )
+    remarked = "".join(f"<p>{escape(words)}</p>" for words in remarks(result))
+    vacuums, *flows = curve(result)
     parts = [
-        f"<p class='quiet'>Orifice {result.orifice_m * 1e3:g} mm, air pressure "
-        f"{result.atmosphere_pa / 1e3:.1f} kPa. Dots: vacuum as the device recorded it (mean of "
-        "both sensors). Line: what the fitted plant would have read. Brown: the difference, "
-        f"{_ENLARGED:g} times enlarged where the vacuum is above {_SMALL_KPA:g} kPa.</p>"
-        f"<pre>{escape(text(result))}</pre>",
+        f"<section><h2>What was found</h2>{found}{remarked}</section>",
+        "<section><h2>The pump at full drive</h2>"
+        '<p class="quiet">Line: the flow at each vacuum; band: its 95 % interval.</p>'
+        f"{place(pump)}{table(vacuums, flows)}</section>",
+        "<section><h2>The runs, and what the fitted plant would have read</h2>"
+        '<p class="quiet">Dots: vacuum as the device recorded it, the mean of both sensors. '
+        "Line: what the fitted plant would have read. Below: the difference in Pa, the "
+        f"mean of {_SMOOTHED} ticks.</p>",
+        *(
+            f"<h3>Step {number}: {escape(ASKED[phase])}</h3>{place(plot)}"
+            for number, (phase, plot) in enumerate(zip(PHASES, phases, strict=True), 1)
+        ),
+        "</section>",
     ]
-    for phase in PHASES:
-        parts.append(f"<h2>{escape(ASKED[phase])}</h2>{_phase(fit, phase)}")
-    parts.append(f"<h2>The pump at full drive</h2>{_pump(result)}")
-    return drawing.page(f"Identified: {escape(device)}", "".join(parts))
+    return page_html(_KIND, device, lead, "".join(parts), [pump, *phases], plotly)
 
 
-def write(path: Path, content: str) -> None:
-    """Put a page into a file, whole or not at all. Raises ConfigError."""
-    write_bytes(path, content.encode())
-
-
-def _phase(fit: Fit, phase: str) -> str:
+def _phase(fit: Fit, phase: str) -> Plot:
     """The runs of a phase, one after the other."""
     end_s = 0.0
-    times: list[Array] = []
-    measured: list[Array] = []
-    said: list[Array] = []
+    rows: list[tuple[Array, Array, Array, Array]] = []
     for at, run in enumerate(fit.model.runs):
         if run.phase != phase:
             continue
-        times.append(end_s + np.cumsum(run.steps_ms) * 1e-3)
-        end_s = float(times[-1][-1])
-        measured.append(0.5 * (run.measured[0] + run.measured[1]) * 1e-3)
+        seconds = end_s + np.cumsum(run.steps_ms) * 1e-3
+        end_s = float(seconds[-1])
+        measured = 0.5 * (run.measured[0] + run.measured[1])
         first, second = fit.model.said_pa(fit.fitted, at)
-        said.append(0.5 * (first + second) * 1e-3)
-    highest = max(1.0, float(np.ceil(1.08 * max(row.max() for row in measured))))
-    lowest = -0.18 * highest
-    enlarged = _ENLARGED if highest > _SMALL_KPA else 1.0
-    axes = Axes(0.0, end_s, lowest, highest)
-    drawn = [axes.frame("kPa", [(value, f"{value:g}") for value in ticks(end_s)], "s")]
-    every = max(1, sum(map(len, measured)) // _MOST_DOTS)
-    for x, y, model in zip(times, measured, said, strict=True):
-        drawn.append(axes.dots(x[::every], y[::every]))
-        drawn.append(axes.line("line", x, model))
-        left = np.convolve(enlarged * (y - model), np.ones(9) / 9.0, mode="same")
-        drawn.append(axes.line("left", x, np.clip(left, lowest, highest)))
-    return axes.svg(drawn)
+        said = 0.5 * (first + second)
+        left = np.convolve(measured - said, np.ones(_SMOOTHED) / _SMOOTHED, mode="same")
+        rows.append((seconds, 1e-3 * measured, 1e-3 * said, left))
+    every = 1 + sum(len(row[0]) for row in rows) // _MOST_DOTS
+    times = _joined([row[0][::every] for row in rows], 3)
+    traces: list[dict[str, Any]] = [
+        {
+            "name": "recorded", "x": times, "y": _joined([row[1][::every] for row in rows], 3),
+            "mode": "markers", "marker": {"color": "--channel-b", "size": 4, "opacity": 0.6},
+            "hovertemplate": "%{y:.2f} kPa at %{x:.2f} s<extra>recorded</extra>",
+        },
+        {
+            "name": "fitted", "x": _joined([row[0] for row in rows], 3),
+            "y": _joined([row[2] for row in rows], 3),
+            "mode": "lines", "line": {"color": "--accent", "width": 1.5},
+            "hovertemplate": "%{y:.2f} kPa at %{x:.2f} s<extra>fitted</extra>",
+        },
+        {
+            "name": "difference", "x": times, "y": _joined([row[3][::every] for row in rows], 1),
+            "yaxis": "y2", "mode": "lines", "line": {"color": "--quiet", "width": 1},
+            "showlegend": False,
+            "hovertemplate": "%{y:.0f} Pa at %{x:.2f} s<extra>difference</extra>",
+        },
+    ]  # fmt: skip
+    layout = {
+        "height": 380,
+        "xaxis": {"title": {"text": "s, one run after the other"}, "anchor": "y2"},
+        "yaxis": {
+            "title": {"text": "vacuum, kPa"}, "domain": [0.36, 1.0], "rangemode": "tozero",
+        },
+        "yaxis2": {
+            "title": {"text": "Pa"}, "domain": [0.0, 0.26], "nticks": 4,
+            "zeroline": True, "zerolinecolor": "--hair",
+        },
+    }  # fmt: skip
+    words = f"Vacuum over time, recorded and fitted. {ASKED[phase]}"
+    return Plot(f"phase-{phase}", words, traces, layout)
 
 
-def _pump(result: Identified) -> str:
-    x = np.array([row[0] * 1e-3 for row in result.curve])
-    flow, low, high = (np.array([row[at] * 6e4 for row in result.curve]) for at in (1, 2, 3))
-    axes = Axes(0.0, float(x[-1]), 0.0, float(np.ceil(high.max() * 1.1)))
-    below = [(value, f"{value:g}") for value in ticks(axes.last)]
-    return axes.svg(
-        [
-            axes.band(x, low, high),
-            axes.frame("L/min", below, "vacuum, kPa"),
-            axes.line("line", x, flow),
-        ]
-    )
+def _joined(runs: list[Array], digits: int) -> list[float | None]:
+    """One list, with a gap behind each run."""
+    joined: list[float | None] = []
+    for run in runs:
+        joined += [*np.round(run, digits).tolist(), None]
+    return joined
+
+
+def _pump(result: Identified) -> Plot:
+    kpa = [row[0] * 1e-3 for row in result.curve]
+    flow, low, high = ([round(row[at] * 6e4, 3) for row in result.curve] for at in (1, 2, 3))
+    traces = [
+        {
+            "x": [*kpa, *reversed(kpa)], "y": [*high, *reversed(low)], "mode": "lines",
+            "line": {"width": 0}, "fill": "toself", "fillcolor": "--doubt", "hoverinfo": "skip",
+        },
+        {
+            "x": kpa, "y": flow, "mode": "lines+markers", "line": {"color": "--accent"},
+            "hovertemplate": "%{y:.1f} L/min at %{x:.0f} kPa<extra></extra>",
+        },
+    ]  # fmt: skip
+    layout = {
+        "height": 320,
+        "showlegend": False,
+        "xaxis": {"title": {"text": "vacuum, kPa"}},
+        "yaxis": {"title": {"text": "L/min of outside air"}, "rangemode": "tozero"},
+    }
+    return Plot("pump", "Flow of the pump at full drive over vacuum", traces, layout)

@@ -79,7 +79,7 @@ class Identified:
     def board_values(self) -> dict[str, str]:
         """Keys and values for a board file: only what was told."""
         return {
-            f"plant.{one.row.key}": value_text(one.row, one.value, one.high - one.low)
+            f"plant.{one.row.key}": texts(one)[0]
             for one in self.found
             if one.is_told
         }
@@ -87,7 +87,7 @@ class Identified:
     def remarks(self) -> dict[str, str]:
         """Of the same keys: the interval, as a comment."""
         return {
-            f"plant.{one.row.key}": f"measured; 95 %: {interval_text(one)}"
+            f"plant.{one.row.key}": f"measured; 95 %: {texts(one)[1]}"
             for one in self.found
             if one.is_told
         }
@@ -99,7 +99,7 @@ class Identified:
             "plant": {
                 one.row.key: {
                     "value": one.value, "low": one.low, "high": one.high, "told": one.is_told,
-                    "text": value_text(one.row, one.value, one.high - one.low),
+                    "text": texts(one)[0],
                 }
                 for one in self.found
             },
@@ -146,21 +146,17 @@ def _found(one: Estimate) -> Found:
     return Found(one.name, one.value, one.low, one.high, one.told >= _TOLD and is_narrow)
 
 
-def value_text(row: PlantRow, value: float, width: float) -> str:
-    """A value with no more digits than its interval of this width gives a meaning to."""
-    step = _step(width * row.per_si)
-    whole = round(row.whole(value) / step) * step
-    return quantity.text(min(max(whole, row.low), row.high), row.unit)
-
-
-def interval_text(one: Found) -> str:
-    """The interval in the unit of the value: "620 to 676 mL"."""
+def texts(one: Found) -> tuple[str, str]:
+    """Value and interval in one unit and to the same decimal place, with no more digits than
+    the interval gives a meaning to: ("1.300 mm", "1.275 to 1.326 mm")."""
     row = one.row
     step = _step((one.high - one.low) * row.per_si)
+    value = round(row.whole(one.value) / step) * step
     low = floor(row.whole(one.low) / step) * step
     high = -floor(-row.whole(one.high) / step) * step
-    ends = tuple(min(max(end, row.low), row.high) for end in (low, high))
-    return quantity.range_text(ends, row.unit)
+    within = tuple(min(max(number, row.low), row.high) for number in (value, low, high))
+    (value_text, *ends), unit = quantity.to_one_place(within, row.unit)
+    return f"{value_text} {unit}", f"{' to '.join(ends)} {unit}"
 
 
 def _step(width: float) -> int:

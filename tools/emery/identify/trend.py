@@ -13,7 +13,7 @@ from math import sqrt
 from emery.identify.parameters import SURE
 from emery.identify.result import FLOW_PA, Identified
 
-_DAY_S = 86_400.0
+DAY_S = 86_400.0
 _WEEKS_AHEAD = 52.0
 # So many measurements tell a pace. [E]
 _PACE_COUNT = 3
@@ -62,6 +62,10 @@ class Quantity:
     service: str
     other: str = ""  # what the change the other way says, if that is bad, too
 
+    def room(self, value: float) -> float:
+        """The change from `value` on that calls for a service, in the shown unit."""
+        return self.limit * (value if self.by_share else 1.0)
+
 
 # The limits are [E]: a fifth less pump still treats, but no longer at high levels.
 QUANTITIES = (
@@ -102,6 +106,15 @@ class Course:
     says: Says
     words: str
     weeks: float | None
+
+    @property
+    def due(self) -> tuple[float, ...]:
+        """The values that call for a service if they are beyond doubt."""
+        quantity, first = self.quantity, self.points[self.since].value
+        worse = first + quantity.bad * quantity.room(first)
+        if quantity.most is not None:
+            worse = min(worse, quantity.most)
+        return (worse, first - quantity.bad * quantity.room(first)) if quantity.other else (worse,)
 
 
 def courses(history: Sequence[tuple[int, Identified]]) -> list[Course]:
@@ -181,19 +194,18 @@ def _weeks(quantity: Quantity, points: Sequence[Measured]) -> float | None:
     def mean(of: Callable[[Measured], float]) -> float:
         return sum(w * of(point) for w, point in zip(weights, points, strict=True)) / total
 
-    t_mean = mean(lambda point: point.epoch / _DAY_S)
+    t_mean = mean(lambda point: point.epoch / DAY_S)
     value_mean = mean(lambda point: point.value)
-    spread = mean(lambda point: (point.epoch / _DAY_S - t_mean) ** 2)
+    spread = mean(lambda point: (point.epoch / DAY_S - t_mean) ** 2)
     if spread <= 0.0:
         return None
     slope = (
-        mean(lambda point: (point.epoch / _DAY_S - t_mean) * (point.value - value_mean)) / spread
+        mean(lambda point: (point.epoch / DAY_S - t_mean) * (point.value - value_mean)) / spread
     )
     if quantity.bad * slope <= SURE / sqrt(total * spread):
         return None
     first, last = points[0], points[-1]
-    room = quantity.limit * (first.value if quantity.by_share else 1.0)
-    line_last = value_mean + slope * (last.epoch / _DAY_S - t_mean)
-    left = room - quantity.bad * (line_last - first.value)
+    line_last = value_mean + slope * (last.epoch / DAY_S - t_mean)
+    left = quantity.room(first.value) - quantity.bad * (line_last - first.value)
     weeks = max(0.0, left) / abs(slope) / 7.0
     return weeks if weeks <= _WEEKS_AHEAD else None

@@ -16,6 +16,7 @@ def tell_trend(device: str, port: str | None, report: Path | None, as_json: bool
     from emery.identify.trend import Says, courses
     from emery.ledger import book
     from emery.ledger.command import chosen_device
+    from emery.plotted import ReportError
     from emery.transfer.told import note, told
 
     history: list[tuple[int, Identified]] = []
@@ -36,10 +37,10 @@ def tell_trend(device: str, port: str | None, report: Path | None, as_json: bool
     history.sort(key=lambda one: one[0])
     found = courses(history)
     if report is not None:
-        from emery.identify import report as report_file
-
-        with told():
-            report_file.write(report, trend_page.html(device_id, found))
+        try:
+            trend_page.write(report, device_id, found)
+        except ReportError as problem:
+            terminal.refuse(str(problem))
     if as_json:
         terminal.write(json.dumps(trend_page.document(device_id, found), indent=1) + "\n")
     else:

@@ -95,7 +95,8 @@ def plotly_script() -> str:
         offline = importlib.import_module("plotly.offline")
     except ModuleNotFoundError as error:
         raise ReportError(
-            "the report is drawn with Plotly, which is not installed: pip install plotly"
+            "the report is drawn with Plotly, which is not installed. Install it: "
+            "pip install 'emery[report]'"
         ) from error
     script: str = offline.get_plotlyjs()
     return script

@@ -25,7 +25,7 @@ from emery.simulator.report.recording import RunRecord
 from emery.simulator.report.views import Decision, View, around
 from emery.simulator.wording import clock, grams, kpa, left_text, margin_text, share, words
 
-__all__ = ["FORMAT", "NOT_CLINICAL", "page_html", "source_hash"]
+__all__ = ["FORMAT", "NOT_CLINICAL", "packed", "page_html", "policy", "script_safe_json"]
 
 # Raised when a report of before could not be read again.
 FORMAT = "emery.report/1"
@@ -57,10 +57,8 @@ def page_html(
     """
     result = run.result
     script = "\n".join(_asset(name) for name in _SCRIPTS)
-    hashes = " ".join(source_hash(text) for text in (script, plotly_script))
     return Template(_asset("report.html")).substitute(
-        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'",
+        policy=policy(script, plotly_script),
         page_title=_text(f"{_verdict_word(result)}: {result['title']} - Emery"),
         style=_asset("report.css"),
         kicker=_text(_kicker(result)),
@@ -80,10 +78,10 @@ def page_html(
         reproduce=_text(result["reproduce"]),
         views="".join(_jump(view) for view in views),
         fidelity=_text(_fidelity(run)),
-        data=_script_safe_json(_page_data([run, other] if other else [run])),
+        data=script_safe_json(_page_data([run, other] if other else [run])),
         recording=b64encode(run.recording.blob).decode(),
         compared=_compared(other),
-        plotly=b64encode(zlib.compress(plotly_script.encode())).decode(),
+        plotly=packed(plotly_script),
         script=script,
     )
 
@@ -95,18 +93,30 @@ def _asset(name: str) -> str:
     return files("emery.simulator.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def source_hash(script: str) -> str:
-    """How a content security policy names the one script it allows."""
-    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'"
+def policy(*scripts: str) -> str:
+    """The content security policy of a page that runs these scripts alone and loads
+    nothing."""
+    hashes = " ".join(
+        f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def packed(script: str) -> str:
+    """A script as a page carries it, to be unpacked there."""
+    return b64encode(zlib.compress(script.encode())).decode()
 
 
 def _text(value: object) -> str:
     return escape(str(value), quote=True)
 
 
-def _script_safe_json(value: object) -> str:
+def script_safe_json(value: object) -> str:
     """JSON that cannot end the script element it stands in."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _moment(time_ms: int) -> str:
