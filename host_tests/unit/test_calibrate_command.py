@@ -104,8 +104,12 @@ def test_the_pump_and_the_feed_go_the_same_way(
     for name in ("offset_a_pa", "offset_b_pa"):
         model.sensors.set(name, 0.0)
     path = board_file(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('\n[plant]\npump_dead_band = "20 %" # 2026-01-02: measured; 95 %: 19 to 21 %\n')
     code, out, _ = run("pump", str(path), "--write", "--json")
     assert code == 0
+    # What was said of the value before is not said of this one.
+    assert "19 to 21" not in path.read_text(encoding="utf-8")
     assert "[plant]" in path.read_text(encoding="utf-8")
     told = json.loads(out)
     assert told["schema"] == "emery.calibrate/1"

@@ -54,6 +54,18 @@ def test_a_value_changes_and_nothing_else(board: Path) -> None:
     assert sorted(path.name for path in board.parent.iterdir()) == [board.name, backup.name]
 
 
+def test_a_remark_takes_the_place_of_the_one_about_the_value_before(board: Path) -> None:
+    set_values(
+        board, {"protection.hard_limit": "42 kPa", "plant.volume": "700 mL"},
+        {"protection.hard_limit": "measured", "plant.volume": "measured, too"},
+    )  # fmt: skip
+    text = board.read_text(encoding="utf-8")
+    assert 'hard_limit = "42 kPa" # measured\n' in text.replace("  #", " #")
+    assert "by the nurse" not in text
+    volume = next(line for line in text.splitlines() if line.startswith("volume"))
+    assert volume.endswith("# measured, too")
+
+
 def test_new_keys_go_into_their_table_with_their_purpose(board: Path) -> None:
     set_values(
         board,

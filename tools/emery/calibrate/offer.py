@@ -7,14 +7,12 @@ the way leaves both as they were.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from emery.config import edit
 from emery.config.compiled import decompile
-from emery.config.document import Document, file_text
-from emery.config.extends import joined
-from emery.config.load import finished_board
 from emery.config.plant import encode_plant
 from emery.ledger import book, keys, table
 from emery.transfer import bring
@@ -39,12 +37,6 @@ def shown(changes: list[keys.Change]) -> str:
     return "offered:\n" + table.difference(changes)
 
 
-def check_file(path: Path, changes: list[keys.Change]) -> None:
-    """ConfigError if the board file could not take these values."""
-    content = edit.with_values(file_text(path), _values(changes), str(path))
-    finished_board(joined(Document.from_bytes(content.encode(), str(path)), path))
-
-
 def put(
     device: Serviced,
     after: bytes,
@@ -59,13 +51,17 @@ def put(
 ) -> None:
     """Put it on the device and into the file, and tell so. Raises what `push` does, and
     ConfigError."""
+    values = {change.key: change.after for change in changes}
+    # What [plant] says of a value that was measured before is not true of this one.
+    today = datetime.now(UTC).date().isoformat()
+    remarks = {key: f"{today}: emery calibrate" for key in values if key.startswith("plant.")}
     if path is not None:
-        check_file(path, changes)
+        edit.content_with(path, values, remarks)  # it could take them
     bring.put(
         device, after, what="calibrate", who=who, why=why, extra=extra, show=show, say=tell
     )
     if path is not None and changes:
-        backup = edit.set_values(path, _values(changes))
+        backup = edit.set_values(path, values, remarks)
         tell(f"written: {path} (as it was: {backup.name})")
 
 
@@ -82,7 +78,3 @@ def noted(
         device_id, what="calibrate", who=who, why=why, before=blob, after=blob, extra=extra
     )
     tell(f"kept: entry {entry.number} of its ledger")
-
-
-def _values(changes: list[keys.Change]) -> dict[str, str]:
-    return {change.key: change.after for change in changes}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Table
+from tomlkit.items import Item, Table
 
 from emery import whole_file
 from emery.config import extends
@@ -29,6 +29,8 @@ from emery.config.problem import COLUMNS, ConfigError, Problem, listed
 from emery.config.rows import SETTING_ROWS
 from emery.config.write import comment, text_value, with_remark
 from hal.wiring import ROLES
+
+_NO_REMARKS: Mapping[str, str] = {}
 
 
 def board_keys() -> dict[str, str]:
@@ -44,19 +46,42 @@ def board_keys() -> dict[str, str]:
     }
 
 
-def set_values(path: Path | str, values: Mapping[str, str]) -> Path:
-    """Set keys of a board file to texts such as "30 %", and return the backup.
-
-    A key that the file does not have goes into its table with its purpose as a
-    comment. Raises ConfigError, and writes nothing, if a key is unknown or the file
-    would not be in order afterwards.
+def set_values(
+    path: Path | str, values: Mapping[str, str], remarks: Mapping[str, str] = _NO_REMARKS
+) -> Path:
+    """Set keys of a board file to texts such as "30 %", and return the backup. Raises
+    what `content_with` does, with nothing written, and ConfigError if that is not possible.
     """
     path = Path(path)
+    return replace_file(path, content_with(path, values, remarks))
+
+
+def content_with(
+    path: Path, values: Mapping[str, str], remarks: Mapping[str, str] = _NO_REMARKS
+) -> str:
+    """The text of a board file with other values, found to be in order.
+
+    A key that the file does not have goes into its table with its purpose as a comment; a
+    key in `remarks` has that comment behind it, in place of the one that told of the value
+    before. Raises ConfigError if a key is unknown or the file would not be in order.
+    """
     text = file_text(path)
     Document.from_bytes(text.encode(), str(path))  # is TOML at all
     content = with_values(text, values, str(path))
+    if remarks:
+        content = _remarked(parsed(content, str(path)), remarks)
     finished_board(extends.joined(Document.from_bytes(content.encode(), str(path)), path))
-    return replace_file(path, content)
+    return content
+
+
+def _remarked(document: tomlkit.TOMLDocument, remarks: Mapping[str, str]) -> str:
+    for key, remark in remarks.items():
+        table_name, _, name = key.partition(".")
+        table = document.get(table_name)
+        item = table.get(name) if isinstance(table, MutableMapping) else None
+        if isinstance(item, Item):
+            item.comment(remark)
+    return tomlkit.dumps(document)
 
 
 def with_values(text: str, values: Mapping[str, str], file: str) -> str:
@@ -71,7 +96,7 @@ def with_values(text: str, values: Mapping[str, str], file: str) -> str:
         table_name, _, name = key.partition(".")
         table = document.get(table_name)
         if not isinstance(table, MutableMapping):
-            new[key] = value  # `set_values` refuses what then does not fit
+            new[key] = value  # `content_with` refuses what then does not fit
         elif name in table or not _has_header(table):
             table[name] = value
         else:
