@@ -6,10 +6,11 @@ records are those of the black box, without its ring's end.
 
 from collections.abc import Sequence
 
+from emery.blackbox.box import Record
 from emery.device.problem import DeviceProblem
 from emery.link.said import fault_name
 from emery.service_bench.bench import LET_GO, REST_MS, TAIL_MS, Bench, Step, recorded
-from emery.service_bench.recording import RUN_IN_MS, Record, Recording
+from emery.service_bench.recording import RUN_IN_MS, Recording
 from emery.simulator.noise import Noise
 from emery.simulator.plant import Plant
 from emery.simulator.sensors import Sensors
@@ -119,7 +120,7 @@ class ModelledBench(Bench):
         if self.app.error is not None:
             raise self.app.error
         if self._kept is not None and self.black_box.ticks != ticks:
-            self._kept.append(self.black_box.record_at(ticks))
+            self._kept.append(Record(*self.black_box.record_at(ticks)))
         self._ms += self.tick_ms
         if self._ms % _POLL_MS == 0:
             board.barometer_pa = int(plant.atmosphere_pa)

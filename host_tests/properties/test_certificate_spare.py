@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import pytest
 
 from emery.bench.regulation import settings_for
-from emery.certificate.make import Outcome, processors, try_out
+from emery.certificate.make import Outcome, try_out
 from emery.certificate.scatter import CORNERS, EXTREMES, LEVELS, others, trials
 from emery.certificate.wording import failures
+from emery.processes import processors
 from firmware.settings import SETTINGS, Settings, broken_rules
 from host_tests.bench import with_values
 

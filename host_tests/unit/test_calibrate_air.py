@@ -225,6 +225,19 @@ def test_a_weighing_that_is_none_is_asked_for_again() -> None:
     assert slips == []
 
 
+def test_a_flow_that_the_settings_have_already_is_left_alone() -> None:
+    settings = bench_settings()
+    was = settings.full_flow_mg_min
+    for factor, is_other in ((1.0, False), (1.05, True)):
+        points = [
+            feed.Weighed(percent, 60.0, percent * 0.01 * was * factor + off, 10.0)
+            for percent, off in ((25, 40.0), (50, -30.0), (75, 60.0), (100, -20.0))
+        ]
+        found = feed.fit(points, settings)
+        assert found.sd > 0
+        assert (found.settings.full_flow_mg_min != was) == is_other
+
+
 def test_a_cup_that_runs_empty_is_noticed() -> None:
     points = [
         feed.Weighed(percent, 20.0, mg, 10.0)

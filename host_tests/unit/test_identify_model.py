@@ -9,7 +9,8 @@ from emery.identify.excitation import CLOSED, Run
 from emery.identify.model import Model
 from emery.service_bench.bench import pump
 from host_tests.modelled_bench import ModelledBench
-from host_tests.unit.test_identify import BOARDS, ORIFICE_M, PROTOCOL
+from host_tests.unit.test_identify import BOARDS, PROTOCOL
+from host_tests.unseen_plants import ORIFICE_M
 
 _SEEDS = 24
 

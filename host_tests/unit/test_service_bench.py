@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from emery.blackbox.box import Record
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client
 from emery.service_bench.bench import Step, closed_vent, longest_ms, pump, recorded
@@ -116,10 +117,10 @@ def test_a_run_whose_beginning_is_gone_is_none() -> None:
     steps = [pump(20, 200), closed_vent(200)]
     bench.run(steps)
     box = bench.black_box
-    records = [box.record_at(tick) for tick in range(box.oldest_record(), box.ticks)]
+    records = [Record(*box.record_at(tick)) for tick in range(box.oldest_record(), box.ticks)]
     found = recorded(records, steps)
     assert found is not None
-    begin = next(at for at, row in enumerate(records) if row[12])
+    begin = next(at for at, row in enumerate(records) if row.command)
     assert recorded(records[begin + 1 :], steps) is None
     # Nor is another one taken for it.
     assert recorded(records, [pump(21, 200), closed_vent(200)]) is None

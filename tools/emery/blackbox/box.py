@@ -6,6 +6,7 @@ its length and every number in its head have been checked.
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from firmware import black_box
 
@@ -13,7 +14,32 @@ _FORM_VERSION = 1
 _HEAD_BYTES = struct.calcsize(black_box.COPY_FORM)
 _LONGEST_STATE = 4_096
 
-Record = tuple[int, ...]
+
+class Record(NamedTuple):
+    """One tick: what came in, and from `pump_permille` on what was decided. The fields are
+    those of `black_box.RECORD_FORM`, by the names of `Readings`, `Outputs` and the core."""
+
+    now_ms: int
+    barometer_pa: int
+    vacuum_a_raw: int
+    vacuum_b_raw: int
+    sensor_supply_raw: int
+    barometer_age_ms: int
+    main_turns: int
+    committed_sequence: int
+    dt_ms: int
+    footswitch: int
+    motion: int
+    main_fault: int
+    command: int
+    argument: int
+    pump_permille: int
+    feed_permille: int
+    vent: int
+    lease_ms: int
+    state: int
+    reason: int
+    fault: int
 
 
 class BoxError(Exception):
@@ -72,7 +98,7 @@ class Box:
             )
         if ticks < 0 or place % record_bytes or not 0 <= place < records * record_bytes:
             raise BoxError(f"tick {ticks} and place {place} in its head cannot be")
-        rows = list(struct.iter_unpack(black_box.RECORD_FORM, blob[ring_at:]))
+        rows = [Record(*row) for row in struct.iter_unpack(black_box.RECORD_FORM, blob[ring_at:])]
         newest = place // record_bytes
         rows = rows[newest:] + rows[:newest]
         held = min(ticks, records)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from emery.blackbox.box import Box
+from emery.blackbox.box import Box, Record
 from emery.blackbox.journal import entries
 from emery.blackbox.log_file import Log, LogFileError
 from emery.blackbox.replay import replay
@@ -95,39 +95,39 @@ def _ticks(log: Log, count: int) -> Iterator[str]:
         yield from wrap(f"  (no vacuum: {why})", COLUMNS, subsequent_indent="  ")
     yield "      tick      time s  foot   A kPa  B kPa  pump %  feed %  vent    state"
     reason = _NOT_SAID
-    fault = box.record(first)[20]
+    fault = box.record(first).fault
     for tick in range(first, end):
         record = box.record(tick)
-        if record[12]:
-            yield f"{'':12}command: {command_words(record[12], record[13])}"
+        if record.command:
+            yield f"{'':12}command: {command_words(record.command, record.argument)}"
         yield _tick(tick, record, vacuum.get(tick))
-        if record[19] != reason:
-            reason = record[19]
+        if record.reason != reason:
+            reason = record.reason
             yield f"{'':12}{reason_words(reason)}"
-        if record[20] != fault:
-            fault = record[20]
+        if record.fault != fault:
+            fault = record.fault
             if fault != faults.NONE:
                 yield f"{'':12}latched: {fault_name(fault)}"
 
 
 def _window(box: Box, count: int) -> tuple[int, int, str]:
     """The ticks to show: the last, or those around the fault that is latched in them."""
-    if box.record(box.ticks - 1)[20] == faults.NONE:
+    if box.record(box.ticks - 1).fault == faults.NONE:
         return max(box.first_tick, box.ticks - count), box.ticks, "the last"
     fault_at = box.ticks - 1
-    while fault_at > box.first_tick and box.record(fault_at - 1)[20] != faults.NONE:
+    while fault_at > box.first_tick and box.record(fault_at - 1).fault != faults.NONE:
         fault_at -= 1
     end = min(box.ticks, fault_at + count // 2 + 1)
     return max(box.first_tick, end - count), end, "around the fault"
 
 
-def _tick(tick: int, record: tuple[int, ...], vacuum: tuple[int, int] | None) -> str:
+def _tick(tick: int, record: Record, vacuum: tuple[int, int] | None) -> str:
     # A hair below nothing is nothing.
     a, b = (kpa(pa).replace("-0.0", "0.0") for pa in vacuum) if vacuum else ("-", "-")
     return (
-        f"{tick:10}  {record[0] / 1000:10.3f}  {'held' if record[9] else '':4}  "
-        f"{a:>6} {b:>6}  {record[14] / 10:6.1f}  {record[15] / 10:6.1f}  "
-        f"{'closed' if record[16] else 'open':6}  {state_name(record[18])}"
+        f"{tick:10}  {record.now_ms / 1000:10.3f}  {'held' if record.footswitch else '':4}  "
+        f"{a:>6} {b:>6}  {record.pump_permille / 10:6.1f}  {record.feed_permille / 10:6.1f}  "
+        f"{'closed' if record.vent else 'open':6}  {state_name(record.state)}"
     )
 
 

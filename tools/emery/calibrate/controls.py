@@ -35,8 +35,6 @@ _WAIT_LOOKS = 300
 # After the person says that it is done, what is not seen soon is not seen. [E]
 _AFTER_LOOKS = 8
 _SETTLE_LOOKS = 3
-_ARGUMENT_FOOTSWITCH = 9  # column of a record of the black box
-_DT = 8
 # The firmware takes a press for one after 30 ms (`firmware/footswitch.py`).
 BOUNCE_LONGEST_MS = 30
 
@@ -182,7 +180,7 @@ def _await(
 def _bounce(client: Client) -> int:
     """For how long the footswitch went to and fro at its last change, ms."""
     box = Box.of(client.whole_blob("box"))
-    levels = [row[_ARGUMENT_FOOTSWITCH] == SWITCH_PRESSED for row in box.records]
+    levels = [row.footswitch == SWITCH_PRESSED for row in box.records]
     changes = [at for at in range(1, len(levels)) if levels[at] != levels[at - 1]]
     if not changes:
         return 0
@@ -192,7 +190,7 @@ def _bounce(client: Client) -> int:
         if (last - at) * box.period_ms > 500:
             break
         first = at
-    return sum(box.records[at][_DT] for at in range(first + 1, last + 1))
+    return sum(box.records[at].dt_ms for at in range(first + 1, last + 1))
 
 
 def text(found: Sequence[Tried]) -> str:

@@ -18,7 +18,7 @@ from math import sqrt
 
 from emery.calibrate import reading
 from emery.calibrate.holding import Deed, HoldingBench, Seen
-from emery.calibrate.sensor_fit import copied
+from emery.calibrate.sensor_fit import SURE_SD, copied
 from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
 from emery.service_bench.bench import Step, pump
@@ -107,7 +107,9 @@ def fit(points: Sequence[Weighed], settings: Settings) -> FeedFound:
             "Else a weighing was misread. Then calibrate again.",
         )
     after = copied(settings)
-    setattr(after, row[0], round(full))
+    was: int = getattr(settings, row[0])
+    if abs(full - was) > SURE_SD * sd:
+        setattr(after, row[0], round(full))
     return FeedFound(tuple(points), full, sd, off, settings, after)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from emery.blackbox.box import Record
 from emery.device.problem import DeviceProblem
 from emery.service_bench.bench import LET_GO, Bench, Step
 from emery.service_bench.linked import ServiceBench
-from emery.service_bench.recording import Record, Recording
+from emery.service_bench.recording import Recording
 from firmware import limits
 
 # Asked again well before the two seconds are over, however slow the line is. [E]
@@ -123,7 +124,7 @@ def until_let_go(records: Sequence[Record]) -> Recording:
     """The records from the last time the outputs were let go back to the oldest."""
     ends = [
         at for at, row in enumerate(records)
-        if (row[12], row[13]) == (LET_GO.command, LET_GO.percent)
+        if (row.command, row.argument) == (LET_GO.command, LET_GO.percent)
     ]  # fmt: skip
     if not ends or ends[-1] == 0:
         raise DeviceProblem(

@@ -38,7 +38,7 @@ SPAN_SHARE = 0.04
 _SAME_SENSOR = 0.1  # settings this near to the table's are of the table's sensor [E]
 # What is left between the channels at a point. [E]
 _CHANNELS_APART_PA = 500.0
-_SURE_SD = 2.0  # less than this is no reason to change a setting
+SURE_SD = 2.0  # less than this is no reason to change a setting
 CHANNELS = ("a", "b")
 
 
@@ -236,8 +236,8 @@ def _is_known(channel: str, fitted: Channel, settings: Settings) -> bool:
     was_zero: float = getattr(settings, f"vacuum_{channel}_zero_ppm") * 1e-6
     was_span: float = getattr(settings, f"vacuum_{channel}_span_pa")
     return (
-        abs(fitted.zero - was_zero) * fitted.span_pa < _SURE_SD * fitted.zero_sd_pa
-        and abs(fitted.span_pa - was_span) < _SURE_SD * fitted.span_sd_pa
+        abs(fitted.zero - was_zero) * fitted.span_pa < SURE_SD * fitted.zero_sd_pa
+        and abs(fitted.span_pa - was_span) < SURE_SD * fitted.span_sd_pa
     )
 
 

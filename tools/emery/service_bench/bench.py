@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from emery.service_bench.recording import Record, Recording
+from emery.blackbox.box import Record
+from emery.service_bench.recording import Recording
 from firmware import black_box, limits
 from hal.contract import COMMAND_CLOSE_VENT, COMMAND_RUN_FEED, COMMAND_RUN_PUMP
 
@@ -96,8 +97,8 @@ def recorded(records: Sequence[Record], steps: Sequence[Step]) -> Recording | No
     """The run of these steps, the last thing in the records of a black box; None if its
     beginning is no longer there."""
     wanted = [(step.command, step.percent) for step in [*steps, LET_GO]]
-    asked = [at for at, row in enumerate(records) if row[12] in _OUTPUTS]
+    asked = [at for at, row in enumerate(records) if row.command in _OUTPUTS]
     begins = asked[-len(wanted) :]
-    if [(records[at][12], records[at][13]) for at in begins] != wanted:
+    if [(records[at].command, records[at].argument) for at in begins] != wanted:
         return None
     return Recording.of(records, begins[0], sum(step.ms for step in steps))

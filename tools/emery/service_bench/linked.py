@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from emery.blackbox.box import Box, BoxError
+from emery.blackbox.box import Box, BoxError, Record
 from emery.device.problem import DeviceProblem
 from emery.link.client import Client, Refused
 from emery.link.said import Hello, fault_name, reason_words, state_name
 from emery.service_bench.bench import LET_GO, REST_MS, TAIL_MS, Bench, Step, recorded
-from emery.service_bench.recording import Record, Recording
+from emery.service_bench.recording import Recording
 from firmware import faults, limits, treatment
 
 # Words of `firmware.link` for a box that cannot be copied yet.
@@ -135,12 +135,12 @@ class ServiceBench(Bench):
         )
 
     def _judge(self, newest: Record) -> None:
-        if newest[18] != treatment.SERVICE:
+        if newest.state != treatment.SERVICE:
             raise DeviceProblem(
-                f"the device went into {state_name(newest[18])} during a run",
+                f"the device went into {state_name(newest.state)} during a run",
                 "See what it shows; then begin again.",
             )
-        self._refuse_fault(newest[20])
+        self._refuse_fault(newest.fault)
 
     @staticmethod
     def _refuse_fault(fault: int) -> None:

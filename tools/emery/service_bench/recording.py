@@ -7,6 +7,7 @@ wants other ones.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emery.blackbox.box import Record
 from firmware.settings import Settings
 from hal.contract import VENT_CLOSED
 
@@ -16,8 +17,6 @@ RUN_IN_MS = 100
 # and an average over less would still wander as a real vacuum does. [E]
 _SUPPLY_MS = 500
 
-Record = tuple[int, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Recording:
@@ -26,7 +25,7 @@ class Recording:
     `t_ms` counts from the tick in which the first output was asked for, so it begins
     below zero; `dt_ms` is the time since the tick before. Outputs are those decided in
     the tick: they act from it to the next one. `vent` is VENT_CLOSED while it is closed.
-    `fault` is what was latched, 0 for none. `asked_ms` is how long the outputs were to
+    `asked_ms` is how long the outputs were to
     last altogether.
     """
 
@@ -39,32 +38,27 @@ class Recording:
     pump_permille: tuple[int, ...]
     feed_permille: tuple[int, ...]
     vent: tuple[int, ...]
-    command: tuple[int, ...]
-    fault: tuple[int, ...]
     asked_ms: int
 
     @classmethod
     def of(cls, records: Sequence[Record], begin: int, asked_ms: int) -> "Recording":
         """From the records of a black box; `begin` is the place of the one in which the
         first output was asked for."""
-        begin_ms = records[begin][0]
+        begin_ms = records[begin].now_ms
         first = begin
-        while first > 0 and begin_ms - records[first - 1][0] <= RUN_IN_MS:
+        while first > 0 and begin_ms - records[first - 1].now_ms <= RUN_IN_MS:
             first -= 1
         rows = records[first:]
-        column = list(zip(*rows, strict=True))
         return cls(
-            t_ms=tuple(now - begin_ms for now in column[0]),
-            dt_ms=column[8],
-            barometer_pa=column[1],
-            vacuum_a_raw=column[2],
-            vacuum_b_raw=column[3],
-            supply_raw=column[4],
-            pump_permille=column[14],
-            feed_permille=column[15],
-            vent=column[16],
-            command=column[12],
-            fault=column[20],
+            t_ms=tuple(row.now_ms - begin_ms for row in rows),
+            dt_ms=tuple(row.dt_ms for row in rows),
+            barometer_pa=tuple(row.barometer_pa for row in rows),
+            vacuum_a_raw=tuple(row.vacuum_a_raw for row in rows),
+            vacuum_b_raw=tuple(row.vacuum_b_raw for row in rows),
+            supply_raw=tuple(row.sensor_supply_raw for row in rows),
+            pump_permille=tuple(row.pump_permille for row in rows),
+            feed_permille=tuple(row.feed_permille for row in rows),
+            vent=tuple(row.vent for row in rows),
             asked_ms=asked_ms,
         )
 
