@@ -20,7 +20,7 @@ from tomlkit.items import Item, Table
 
 from emery import whole_file
 from emery.config import extends
-from emery.config.document import LARGEST_FILE_BYTES, Document, file_text
+from emery.config.document import Document, file_text
 from emery.config.load import finished_board
 from emery.config.pins import FACT_ROWS
 from emery.config.places import Place, Places
@@ -30,6 +30,7 @@ from emery.config.rows import SETTING_ROWS
 from emery.config.write import comment, text_value, with_remark
 from hal.wiring import ROLES
 
+_TRIAL_BYTES = 20_000  # more than a board file and its backup have [E]
 _NO_REMARKS: Mapping[str, str] = {}
 
 
@@ -142,7 +143,7 @@ def check_folder(path: Path) -> None:
     takes minutes before there is anything to write."""
     try:
         with tempfile.TemporaryFile(dir=path.resolve().parent) as trial:
-            trial.write(bytes(LARGEST_FILE_BYTES // 10))
+            trial.write(bytes(_TRIAL_BYTES))
             trial.flush()
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -159,7 +160,7 @@ def write_bytes(path: Path, content: bytes, *, like: Path | None = None) -> None
 
 def _unwritable(path: Path, error: OSError) -> ConfigError:
     what = f"cannot be written ({error.strerror or error})"
-    remedy = "Give yourself permission to write there, or name another file."
+    remedy = "Make room or get the right to write there, or name another file."
     return ConfigError([Problem(str(path), 0, 0, "", what, "a file that may be written", remedy)])
 
 
