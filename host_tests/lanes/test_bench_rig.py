@@ -1,5 +1,6 @@
 """The bench's tick rig on real MicroPython: what it plays is the recording."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from emery.simulator import lanes
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """A short recording, which no other test gets to see."""
     try:
         lanes.build_slot(tmp_path / "slot")
         lanes.interpreter("micropython")
@@ -19,12 +21,13 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tick, "_RECORDED_MS", 25_000)
     monkeypatch.setattr(tick, "_COUNTED_MS", 20_000)
     monkeypatch.setattr(tick, "_RIG_RUNS", 1)
+    yield
+    tick.recording.cache_clear()
 
 
 @pytest.mark.usefixtures("short")
 def test_ticks_and_calls_are_timed_in_turns_and_no_tick_allocates() -> None:
     figures = tick.measure(1, lambda part: None)
-    tick.recording.cache_clear()
     allocated = figures["tick.allocated_bytes"]
     assert allocated.value == 0
     assert isinstance(allocated.detail["ticks"], int)
@@ -43,7 +46,6 @@ def test_ticks_and_calls_are_timed_in_turns_and_no_tick_allocates() -> None:
 def test_without_simple_pid_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tick, "_simple_pid", lambda: None)
     figures = tick.measure(1, lambda part: None)
-    tick.recording.cache_clear()
     assert figures["tick.allocated_bytes"].value == 0
     assert figures["tick.unix_us"].value
     assert figures["tick.vs_simple_pid"].value is None
