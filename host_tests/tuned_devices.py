@@ -28,7 +28,7 @@ from firmware.settings import Settings
 LAG_S = 0.225
 LESS_PERMILLE = 100
 UNSEEN_SEED = 99
-UNSEEN_DAYS = 12
+UNSEEN_DAYS = 36
 
 # What devices differ in: plant parameter, lowest, highest, evenly in the logarithm?
 DIFFER = (

@@ -51,10 +51,11 @@ _TRIP_STEP_MS = 1  # between the places in a tick at which a pump sticks
 _LEAST_SHARE_PERMILLE = 200  # lowest of the table
 
 # By so much chance alone moves a figure on this few days, where that is more than the
-# bench's noise: one episode of those that are counted, in percent times days (a day has
-# ten, six of them with bad air, two of them sealed); for the runaways what other noise of
-# the sensors did to the same settings, at twenty trips.
-_EPISODE_PCT_DAYS = {
+# bench's noise: one of those that are counted, in percent times days (a day has five
+# strokes and ten episodes, six of them with bad air, two of them sealed); for the
+# runaways what other noise of the sensors did to the same settings, at twenty trips.
+_ONE_PCT_DAYS = {
+    "regulation.settle_ratio_within_1_1_pct": 100.0 / 5,
     "handpiece.contact_lift_right_pct": 100.0 / 10,
     "handpiece.leak_clog_dead_head_right_pct": 100.0 / 6,
     "handpiece.sealed_right_pct": 100.0 / 2,
@@ -106,7 +107,7 @@ BOUNDS = _bounds()
 def chance(key: str, day_count: int) -> float:
     """By how much a figure of so many days may differ and say nothing."""
     return max(
-        BOUNDS[key].noise, _TRIP_CHANCE.get(key, 0.0), _EPISODE_PCT_DAYS.get(key, 0.0) / day_count
+        BOUNDS[key].noise, _TRIP_CHANCE.get(key, 0.0), _ONE_PCT_DAYS.get(key, 0.0) / day_count
     )
 
 

@@ -40,7 +40,7 @@ def _body(told: dict[str, Any], strokes: Plot) -> str:
     settings = table(
         ("Setting", "Before", "After", "What it is"),
         (
-            (row["key"], escape(row["before"]), _after(row), escape(row["purpose"]))
+            (_key(row), escape(row["before"]), _after(row), escape(row["purpose"]))
             for row in told["settings"]
         ),
         words=(3,),
@@ -113,6 +113,11 @@ def _verdict(told: dict[str, Any]) -> tuple[str, bool, str]:
     if told["within_chance"]:
         return "BETTER", True, "no figure of the bench is worse by more than chance makes it"
     return "BETTER", True, "no figure of the bench is worse than before"
+
+
+def _key(row: dict[str, Any]) -> str:
+    # On a narrow screen it is broken behind its table.
+    return escape(row["key"]).replace(".", ".<wbr>")
 
 
 def _after(row: dict[str, Any]) -> str:

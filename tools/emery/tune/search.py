@@ -4,8 +4,9 @@ The formulas' proposal is changed a little, one setting after the other, and tri
 a few days of the device. The best of these are finalists. What is taken must pass the
 gate, on more days: on no figure of the bench may it be worse than the present
 settings, nor than the defaults, by more than the noise that the bench's baseline gives
-the figure, or than chance on this few days (`figures.is_worse`). If none passes, the
-present settings stay.
+the figure, or than chance on this few days (`figures.is_worse`). It must do so again on
+as many other days: the best of many is partly the luckiest. If none passes, the present
+settings stay.
 
 The first that passes and gets a certificate is taken. If none gets one, gentler settings
 than the best are tried, if what was broken is of a kind that gentler ones may mend. If
@@ -41,6 +42,7 @@ GATE_DAYS = 24
 _HARDEST = 4
 _EVERY = 10
 _DAYS_SEED = 11
+_OTHER_DAYS_SEED = 12
 _LIFT_DAYS = 8
 _TRIP_DAYS = 4
 _ROUNDS = 2
@@ -252,6 +254,31 @@ class Tries:
         raise RuntimeError("no answer")
 
 
+class OtherDays:
+    """Days that no candidate was chosen by, to see whether it is as good on them, too."""
+
+    def __init__(
+        self, tries: Tries, plant: Mapping[str, float], defaults: Values, start: Values
+    ) -> None:
+        self._tries = tries
+        self._days = figures.days(plant, GATE_DAYS, _OTHER_DAYS_SEED)
+        self._cases = regulation.cases_on(self._days)
+        self._known = [defaults] if start == defaults else [defaults, start]
+        self._against: list[Measured] = []
+
+    def worse(self, values: Values) -> list[Worse] | None:
+        """On which figures these are worse than what they must match; None if on none and
+        no slower than the present settings either."""
+        asked = [values] if self._against else [*self._known, values]
+        *against, candidate = _measure_all(self._tries, asked, self._cases, self._days)
+        self._against = self._against or against
+        start = self._against[-1]
+        worse = gate(candidate, {"defaults": self._against[0]})
+        if start is not self._against[0]:
+            worse += gate(candidate, {"present": start})
+        return worse if worse or candidate.slowness > start.slowness else None
+
+
 class CannotTune(Exception):
     """There is nothing to tune by; the text says why and what to do."""
 
@@ -310,16 +337,17 @@ def tuned(
         by_start, by_start, len(ranked),
     )  # fmt: skip
     finalists = [values for values in ranked if values not in known.values()][:_FINALISTS]
-    worthy = _worthy(tries, made, finalists, days, show)
+    others = OtherDays(tries, plant, defaults, start)
+    worthy = _worthy(tries, made, finalists, days, others, show)
     if not _taken(made, worthy, sliders, certify):
         if made.uncertified:
-            gentler = _worthy(tries, made, _gentler(made), days, show, enough=1.0)
+            gentler = _worthy(tries, made, _gentler(made), days, others, show, enough=1.0)
             _taken(made, gentler, sliders, certify, are_gentler=True)
         else:
             # A device whose proof is wrong for its pump is not left at that.
             only = start | {"proof_share_permille": proposed["proof_share_permille"]}
             passed = (
-                _passed(tries, made, [only], days, enough=1.0) if only != start else []
+                _passed(tries, made, [only], days, others, enough=1.0) if only != start else []
             )
             if passed and gate(made.start, {"present": passed[0]}):
                 made.chosen = passed[0]
@@ -421,13 +449,15 @@ def _worthy(
     made: Tuned,
     candidates: Sequence[Values],
     days: Sequence[dict[str, float]],
+    others: OtherDays,
     show: Show,
     enough: float = _ENOUGH,
 ) -> Iterator[Measured]:
     """Those that pass the gate, a few measured at a time and only when they are wanted."""
     for number in range(0, len(candidates), _AT_ONCE):
         show(0.7 + 0.2 * number / _FINALISTS, "comparing the best on more days")
-        yield from _passed(tries, made, candidates[number : number + _AT_ONCE], days, enough)
+        some = candidates[number : number + _AT_ONCE]
+        yield from _passed(tries, made, some, days, others, enough)
 
 
 def _passed(
@@ -435,6 +465,7 @@ def _passed(
     made: Tuned,
     candidates: Sequence[Values],
     days: Sequence[dict[str, float]],
+    others: OtherDays,
     enough: float = _ENOUGH,
 ) -> list[Measured]:
     """Those that pass the gate and are quick enough to be worth a change, the best first;
@@ -450,9 +481,11 @@ def _passed(
         if not worse and candidate.slowness <= enough * made.start.slowness:
             candidate.figures.update(tries.others(candidate.values, days))
             worse = gate(candidate, against)
-            if not worse:
+            found = None if worse else others.worse(candidate.values)
+            if not worse and found is None:
                 passed.append(candidate)
                 continue
+            worse = worse or found or []
         made.refused.append((candidate, worse))
     # Not worse even by chance comes before quicker.
     return sorted(passed, key=lambda one: bool(within_chance(one, made.start)))
