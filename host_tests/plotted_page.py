@@ -63,7 +63,7 @@ def checked(html: str, plotly: str = PLOTLY) -> tuple[list[dict[str, Any]], str]
     """The plots of a page, and all its words in one line. Fails if the page is no whole one:
     each plot has its place, all colours follow light, dark and paper, nothing is loaded."""
     page = _Page()
-    page.feed(html)
+    page.feed(html.replace("<wbr>", ""))
     page.close()
     plots: list[dict[str, Any]] = json.loads(
         page.scripts["script data"], parse_constant=_no_number
