@@ -1,16 +1,21 @@
 """The link under any bytes: none of them acts or raises, and a good line gets its one
 answer whatever came before it."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emery.link.device_ledger import digest_of
 from emery.link.line import body_of, framed
-from firmware import state
+from firmware import config_file, state
 from hal.contract import COMMAND_LAST
+from host_tests.configs import blob, with_certificate
 from host_tests.linked import LinkedDevice, linked_device
+
+CONFIG = with_certificate(blob(pass_gap_ms=5_000))
 
 # Like what a terminal, a modem program or a bad cable sends, and like lines of ours.
 NOISE = st.lists(
@@ -24,7 +29,8 @@ NOISE = st.lists(
 REQUESTS = st.one_of(
     st.sampled_from(
         ["hello", "status", "watch 200", "get hard_limit_pa", "blob config 0",
-         "set pass_gap_ms 5000"]
+         "set pass_gap_ms 5000", "put 0 AAAA", "commit 3 709e80c88487a241 0 me why",
+         "blob ledger 0", "blob certificate 0"]
     ),
     st.tuples(st.integers(1, COMMAND_LAST), st.integers(0, 255)).map(
         lambda pair: f"do {pair[0]} {pair[1]}"
@@ -154,6 +160,62 @@ def test_a_spoilt_line_never_acts(line: bytes) -> None:
             device.write(line + b"\n")
             assert let_read(device) == b""
             assert acts.none()
+
+
+def piece_at(offset: int, begin: int) -> str:
+    """What stands at `begin` of the config, put at `offset`."""
+    return f"put {offset} {b64encode(CONFIG[begin : begin + 72]).decode()}"
+
+
+PIECES = [piece_at(at, at) for at in range(0, len(CONFIG), 72)]
+GOOD_COMMIT = f"commit {len(CONFIG)} {digest_of(CONFIG)} 0 me why"
+WORDS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
+ANY_CHANGE = st.one_of(
+    # A piece of a good config in its place or elsewhere, or of none.
+    st.tuples(st.integers(0, len(CONFIG) // 72), st.sampled_from([0, 0, 0, 1, 72, 2_040])).map(
+        lambda pair: piece_at(pair[0] * 72 + pair[1], pair[0] * 72)
+    ),
+    st.sampled_from(["PIECES", "PIECES", GOOD_COMMIT, GOOD_COMMIT]),
+    st.tuples(
+        st.sampled_from([len(CONFIG), 0, 1, 2_048, "9" * 40]),
+        st.sampled_from([digest_of(CONFIG), digest_of(b""), "0" * 16, "?"]),
+        st.sampled_from([0, 1, 0xFFFFFFFF, 0x100000000, -1, "now"]),
+        WORDS, WORDS,
+    ).map(lambda words: "commit {} {} {} {} {}".format(*words)),
+    st.tuples(st.sampled_from(["put", "commit", "set"]), st.lists(WORDS, max_size=5)).map(
+        lambda pair: " ".join([pair[0], *pair[1]])
+    ),
+    st.tuples(st.sampled_from(["set pass_gap_ms", "set hard_limit_pa", "do 13", "do 18"]),
+              st.integers(-1, 10_000)).map(lambda pair: f"{pair[0]} {pair[1]}"),
+)  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(st.lists(ANY_CHANGE, max_size=12))
+def test_whatever_is_put_and_committed_a_whole_config_is_there_and_it_starts(
+    requests: list[str],
+) -> None:
+    with linked_device(in_service=1) as device:
+        device.run_until("SERVICE")
+        for request_ in requests:
+            for one in PIECES if request_ == "PIECES" else [request_]:
+                before = device.blob
+                device.write(framed(f"1 {one}"))
+                device.turn()
+                if device.blob != before:
+                    assert device.board.is_safe() or one.startswith("do")
+                    config_file.check(device.blob)
+                    assert one.startswith(("set", "commit"))
+        config_file.check(device.blob)
+        device.run(100)
+        assert device.app.error is None
+        assert device.state == "SERVICE"
+        # The next start takes it, and the line answers.
+        device._start(0)
+        device.run(100)
+        device.write(framed("2 hello"))
+        device.run(200)
+        assert body_of(bytes(device.line.out).split(b"\r\n")[-2]) is not None
 
 
 @given(st.lists(st.one_of(NOISE, REQUESTS.map(lambda one: framed(f"1 {one}"))), max_size=8))
