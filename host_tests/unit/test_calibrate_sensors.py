@@ -205,16 +205,8 @@ def test_channels_that_disagree_end_it_with_the_fault() -> None:
 def test_a_person_is_asked_again_after_a_slip() -> None:
     settings = bench_settings()
     bench = HeldModel(settings)
-    count = 0
-
-    def reads(deed: str, found: str) -> str:
-        nonlocal count
-        if deed != "gauge":
-            return found
-        count += 1
-        return found.replace("kPa", "mmHg") if count == 3 else found
-
-    person = Scripted(bench, reads)
+    slip = gauges(lambda kpa, n: f"{kpa:.1f} {'mmHg' if n == 2 else 'kPa'}")
+    person = Scripted(bench, slip)
     person.can_be_asked_again = True
     found = sensors.measure(bench, settings, person)
     assert len(found.points) == 5
