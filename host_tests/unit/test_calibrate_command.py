@@ -12,6 +12,7 @@ from emery import slot
 from emery.calibrate import command
 from emery.calibrate.technician import Answers, Keyboard, NoAnswer
 from emery.config.compiled import decompile
+from emery.config.load import load_board
 from emery.config.write import board_toml
 from emery.device import ports
 from emery.ledger import book, place
@@ -96,6 +97,33 @@ def test_write_puts_it_on_the_device_into_the_file_and_into_the_ledger(
     assert len(points) == 5
     assert all(abs(one["residual_a_pa"]) < 400 for one in points)
     assert "sensors.vacuum_a_zero" in entry.changed
+
+
+def test_a_file_is_brought_to_what_the_device_has_already(
+    device: LinkedDevice, tmp_path: Path
+) -> None:
+    """Or a flash would bring the old values back."""
+    path = board_file(tmp_path)
+    assert run("sensors", "--write")[0] == 0
+    now = decode(config_file.settings_of(device.blob))
+    device._start(1)
+    device.run_until("SERVICE")
+    assert load_board(path).settings.vacuum_a_span_pa != now.vacuum_a_span_pa
+    code, out, _ = run("sensors", str(path), "--write")
+    assert code == 0
+    assert f"written: {path}" in out
+    now = decode(config_file.settings_of(device.blob))
+    settings = load_board(path).settings
+    for name in ("vacuum_a_zero_ppm", "vacuum_a_span_pa", "vacuum_b_zero_ppm", "vacuum_b_span_pa"):
+        assert getattr(settings, name) == getattr(now, name)
+    # And a file that says all of it is left alone.
+    text = path.read_text(encoding="utf-8")
+    device._start(1)
+    device.run_until("SERVICE")
+    code, out, _ = run("sensors", str(path), "--write")
+    assert "nothing to write: the device has all of it" in out
+    assert f"written: {path}" not in out
+    assert path.read_text(encoding="utf-8") == text
 
 
 def test_the_pump_and_the_feed_go_the_same_way(

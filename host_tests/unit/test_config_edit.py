@@ -54,6 +54,20 @@ def test_a_value_changes_and_nothing_else(board: Path) -> None:
     assert sorted(path.name for path in board.parent.iterdir()) == [board.name, backup.name]
 
 
+def test_a_backup_that_cannot_be_written_whole_leaves_nothing(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("emery.config.edit.shutil.copy2", full)
+    with pytest.raises(ConfigError, match="No space left"):
+        set_values(board, {"protection.hard_limit": "42 kPa"})
+    assert [path.name for path in board.parent.iterdir()] == [board.name]
+    assert board.read_text(encoding="utf-8") == BOARD
+
+
 def test_a_remark_takes_the_place_of_the_one_about_the_value_before(board: Path) -> None:
     set_values(
         board, {"protection.hard_limit": "42 kPa", "plant.volume": "700 mL"},

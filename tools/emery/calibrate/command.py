@@ -15,13 +15,11 @@ from emery.link.command import Port, Who, Why
 
 if TYPE_CHECKING:
     from emery.calibrate.holding import LinkedHold
+    from emery.calibrate.offer import Measured
     from emery.calibrate.technician import Technician
     from emery.transfer.serviced import Serviced
     from firmware.settings import Settings
 
-    # What a procedure gives: the table, the settings, what it found of the plant, and what
-    # goes into the ledger.
-    Measured = tuple[str, Settings, dict[str, float], dict[str, Any]]
     Measure = Callable[[LinkedHold, Settings, Technician], Measured]
 
 calibrate_app = typer.Typer(
@@ -60,26 +58,37 @@ _SCHEMA = "emery.calibrate/1"
 def _sensors(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import sensor_table
     from emery.calibrate import sensors as procedure
+    from emery.calibrate.offer import Measured
 
     found = procedure.measure(bench, settings, technician)
     if not found.points:
         words = "The dividers come first: put them into force, then calibrate the sensors again.\n"
-        return words, found.settings, {}, {"dividers_first": True}
-    return sensor_table.text(found), found.settings, {}, found.extra()
+        return Measured(
+            words, found.settings, procedure.DIVIDERS, {}, {"dividers_first": True}
+        )
+    # Zero and span hold with the dividers that they were counted with, measured or not.
+    names = (*procedure.DIVIDERS, *procedure.ZEROS_AND_SPANS)
+    return Measured(sensor_table.text(found), found.settings, names, {}, found.extra())
 
 
 def _pump(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import pump as procedure
+    from emery.calibrate.offer import Measured
 
     found = procedure.measure(bench, settings, technician)
-    return procedure.text(found), found.settings, found.plant, found.extra()
+    return Measured(
+        procedure.text(found), found.settings, found.names, found.plant, found.extra()
+    )
 
 
 def _feed(bench: "LinkedHold", settings: "Settings", technician: "Technician") -> "Measured":
     from emery.calibrate import feed as procedure
+    from emery.calibrate.offer import Measured
 
     found = procedure.measure(bench, settings, technician)
-    return procedure.text(found), found.settings, {}, found.extra()
+    return Measured(
+        procedure.text(found), found.settings, (procedure.SETTING,), {}, found.extra()
+    )
 
 
 def _add(name: str, words: str, measure: "Measure") -> None:
@@ -266,16 +275,14 @@ def _calibrate(
     with guided.told(), _session(port, answers, hands, write=write) as session:
         if file is not None:
             file.refuse_other_device(session.blob)
-        text, settings, plant, extra = measure(
-            session.bench, session.settings, session.technician
-        )
-        after, changes = offer.offered(session.blob, settings, plant)
+        found = measure(session.bench, session.settings, session.technician)
+        made = offer.Offer.of(session.blob, found)
         if as_json:
-            _write_json(name, extra, changes, True)
+            _write_json(name, found.extra, made.changes, True)
         else:
-            terminal.write(text)
-            terminal.write(offer.shown(changes))
-        if not changes and not write:
+            terminal.write(found.text)
+            terminal.write(made.shown())
+        if not made.changes and not write:
             return
         is_wanted = write
         if not write and isinstance(session.technician, Keyboard) and sys.stdin.isatty():
@@ -286,8 +293,8 @@ def _calibrate(
             return
         with terminal.progress("certifying") as show:
             offer.put(
-                session.device, after, changes, file.path if file else None, who=who,
-                why=why or f"calibrate {name}", extra={name: extra}, show=show,
+                session.device, made, file.path if file else None, who=who,
+                why=why or f"calibrate {name}", extra={name: found.extra}, show=show,
                 tell=terminal.complain if as_json else _tell,
             )  # fmt: skip
 

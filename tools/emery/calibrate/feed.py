@@ -26,6 +26,8 @@ from firmware import limits
 from firmware.settings import SETTINGS, Settings
 from hal.contract import COMMAND_RUN_CRYSTALS
 
+SETTING = "full_flow_mg_min"
+
 # Duty in percent, and for how long: some grams each at 20 g/min. [E]
 RUNS = ((25, 30), (50, 20), (75, 15), (100, 15))
 # Until the vacuum carries, which thin air and a worn pump take longer for. [E]
@@ -86,7 +88,7 @@ def fit(points: Sequence[Weighed], settings: Settings) -> FeedFound:
     off = tuple((flow - share * full) / full for share, flow in zip(shares, flows, strict=True))
     missed = sum((one * full) ** 2 for one in off)
     sd = sqrt(missed / max(1, len(points) - 1) / power)
-    row = next(row for row in SETTINGS if row[0] == "full_flow_mg_min")
+    row = next(row for row in SETTINGS if row[0] == SETTING)
     if full > row[4]:
         raise Implausible(
             f"{full / 1_000:.1f} g/min with the valve fully open; no device of this kind gives "
@@ -107,9 +109,9 @@ def fit(points: Sequence[Weighed], settings: Settings) -> FeedFound:
             "Else a weighing was misread. Then calibrate again.",
         )
     after = copied(settings)
-    was: int = getattr(settings, row[0])
+    was: int = getattr(settings, SETTING)
     if abs(full - was) > SURE_SD * sd:
-        setattr(after, row[0], round(full))
+        setattr(after, SETTING, round(full))
     return FeedFound(tuple(points), full, sd, off, settings, after)
 
 

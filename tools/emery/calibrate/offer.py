@@ -6,14 +6,17 @@ The file is checked first, the device comes next, and the file last: whatever is
 the way leaves both as they were.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from emery.config import edit
-from emery.config.compiled import decompile
-from emery.config.plant import encode_plant
+from emery.config.compiled import config_of_board, decompile, texts
+from emery.config.load import load_board
+from emery.config.plant import PLANT_ROWS, encode_plant
+from emery.config.rows import SETTING_ROWS
 from emery.ledger import book, keys, table
 from emery.transfer import bring
 from emery.transfer.serviced import Serviced
@@ -21,26 +24,48 @@ from firmware import config_file
 from firmware.settings import Settings, encode
 
 
-def offered(
-    blob: bytes, settings: Settings, plant: Mapping[str, float]
-) -> tuple[bytes, list[keys.Change]]:
-    """The device's config with other settings and more of its plant, and what differs."""
-    after = config_file.with_settings(blob, encode(settings))
-    if plant:
-        known = encode_plant({**decompile(blob).plant, **plant})
-        after = config_file.with_section(after, config_file.PLANT, known)
-    return after, keys.changes(blob, after)
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a procedure found. `names` are the settings that it has measured, changed or
+    not; `plant` is the same of the pneumatics, by the simulator's names; `extra` goes into
+    the ledger."""
+
+    text: str
+    settings: Settings
+    names: Collection[str]
+    plant: Mapping[str, float]
+    extra: dict[str, Any]
 
 
-def shown(changes: list[keys.Change]) -> str:
-    """Before and after."""
-    return "offered:\n" + table.difference(changes)
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The device's config with what was measured, and what differs from the one before;
+    `values` has all that was measured, by the keys of a board file."""
+
+    after: bytes
+    changes: list[keys.Change]
+    values: dict[str, str]
+
+    @classmethod
+    def of(cls, blob: bytes, found: Measured) -> "Offer":
+        """For a device with this config."""
+        after = config_file.with_settings(blob, encode(found.settings))
+        if found.plant:
+            known = encode_plant({**decompile(blob).plant, **found.plant})
+            after = config_file.with_section(after, config_file.PLANT, known)
+        now = keys.values(after)
+        measured = [f"{row.table}.{row.key}" for row in SETTING_ROWS if row.name in found.names]
+        measured += [f"plant.{row.key}" for row in PLANT_ROWS if row.name in found.plant]
+        return cls(after, keys.changes(blob, after), {key: now[key] for key in measured})
+
+    def shown(self) -> str:
+        """Before and after."""
+        return "offered:\n" + table.difference(self.changes)
 
 
 def put(
     device: Serviced,
-    after: bytes,
-    changes: list[keys.Change],
+    offer: Offer,
     path: Path | None,
     *,
     who: str,
@@ -51,18 +76,24 @@ def put(
 ) -> None:
     """Put it on the device and into the file, and tell so. Raises what `push` does, and
     ConfigError."""
-    values = {change.key: change.after for change in changes}
+    values = _other(path, offer.values) if path is not None else {}
     # What [plant] says of a value that was measured before is not true of this one.
     today = datetime.now(UTC).date().isoformat()
     remarks = {key: f"{today}: emery calibrate" for key in values if key.startswith("plant.")}
-    if path is not None:
+    if path is not None and values:
         edit.content_with(path, values, remarks)  # it could take them
     bring.put(
-        device, after, what="calibrate", who=who, why=why, extra=extra, show=show, say=tell
+        device, offer.after, what="calibrate", who=who, why=why, extra=extra, show=show, say=tell
     )
-    if path is not None and changes:
+    if path is not None and values:
         backup = edit.set_values(path, values, remarks)
         tell(f"written: {path} (as it was: {backup.name})")
+
+
+def _other(path: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """Those of these values that the board file has otherwise. Raises ConfigError."""
+    there = texts(config_of_board(load_board(path)))
+    return {key: value for key, value in values.items() if there.get(key) != value}
 
 
 def noted(

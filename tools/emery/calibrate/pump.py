@@ -44,6 +44,7 @@ _DELAY_S = 0.008  # of tubes and sensors [E]
 # What the settings have already, as well as it can be measured. [E]
 _SAME_PERMILLE = 5.0
 _SAME_LAG = 0.1
+_START, _LAG = "pump_start_permille", "pump_lag_ms"
 _LAG_SD = 0.15  # a lag that is known no better is not offered
 
 
@@ -67,6 +68,11 @@ class PumpFound:
     plant: dict[str, float]
     before: Settings
     settings: Settings
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The settings that were measured, by the firmware's names."""
+        return (_START, _LAG) if "pump_lag_s" in self.plant else (_START,)
 
     def extra(self) -> dict[str, object]:
         """For the ledger."""
@@ -120,10 +126,10 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
                       "tip air; open nozzle")  # fmt: skip
     after = copied(settings)
     plant = {"pump_dead_band": round(start / 100, 4)}
-    _take(after, "pump_start_permille", 10 * start, max(_SAME_PERMILLE, 20 * start_sd))
+    _take(after, _START, 10 * start, max(_SAME_PERMILLE, 20 * start_sd))
     if lag_sd_ms < _LAG_SD * lag_ms:
         plant["pump_lag_s"] = round(lag_ms / 1_000, 4)
-        _take(after, "pump_lag_ms", lag_ms, max(_SAME_LAG * lag_ms, 2 * lag_sd_ms))
+        _take(after, _LAG, lag_ms, max(_SAME_LAG * lag_ms, 2 * lag_sd_ms))
     if after.pump_start_permille >= after.hold_low_permille:
         raise Implausible(
             f"the pump starts at {start:.1f} % of drive, and hold_low holds level 1 with "

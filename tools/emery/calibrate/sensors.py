@@ -60,7 +60,11 @@ _METERED = (
     ("a", "the output of sensor A", "vacuum_a_divider_permille"),
     ("b", "the output of sensor B", "vacuum_b_divider_permille"),
 )
-
+# The settings that are measured, by the firmware's names.
+DIVIDERS = tuple(name for _, _, name in _METERED)
+ZEROS_AND_SPANS = tuple(
+    f"vacuum_{channel}_{what}" for channel in CHANNELS for what in ("zero_ppm", "span_pa")
+)
 
 
 def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> Calibrated:

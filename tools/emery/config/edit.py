@@ -11,6 +11,7 @@ import difflib
 import shutil
 import tempfile
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -129,6 +130,8 @@ def replace_file(path: Path, content: str) -> Path:
     try:
         shutil.copy2(target, backup)
     except OSError as error:
+        with suppress(OSError):
+            backup.unlink(missing_ok=True)
         raise _unwritable(path, error) from None
     try:
         write_bytes(target, content.encode(), like=backup)
