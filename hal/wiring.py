@@ -6,12 +6,13 @@ checks everything again before it touches a pin. This is the only place that
 names a role of a pin or a rule of a chip.
 
 Compiled form, little-endian:
-    magic "EMRW" | u8 version | u8 chip | 16-byte name of the board
+    magic "EMRW" | u8 version | u8 chip | 16-byte name of the board, printable ASCII
     u8 for each role, in table order: GPIO number, or NO_PIN
     u16 for each fact, in table order
     u32 CRC-32 of all before it
 The compiled settings follow it in the same file, so that a board never runs on
-the settings of one build and the pins of another.
+the settings of one build and the pins of another; then what `firmware/config_file.py`
+calls sections.
 """
 
 import struct
