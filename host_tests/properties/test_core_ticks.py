@@ -133,7 +133,9 @@ def in_any_state(settings: Settings, state: int, phase: int, fault: int) -> Cont
     STARTS,
     st.integers(0, 7),
     st.sampled_from([row[0] for row in faults.CATALOGUE]),
-    st.lists(st.tuples(READING, edges(0, COMMAND_LAST + 1), edges(0, 255)), min_size=1, max_size=12),
+    st.lists(
+        st.tuples(READING, edges(0, COMMAND_LAST + 1), edges(0, 255)), min_size=1, max_size=12
+    ),
 )
 def test_any_readings_in_any_state_give_outputs_in_range(
     settings: Settings,
