@@ -1,9 +1,13 @@
 """SERVICE: one output at a time, briefly, little, and by a restart alone."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emery import slot
+from emery.calibrate.feed import RUNS
 from firmware import faults, limits
 from firmware.treatment import STATES
 from hal.contract import (
@@ -435,3 +439,22 @@ def test_the_vacuum_must_be_seen_to_go_outside_a_fault() -> None:
     bench.controller.passes.ask_for_commit()
     bench.run(limits.FAULT_RECORD_MS + 1_000)
     assert (bench.state, bench.storage.commits) == ("READY", commits)
+
+
+def test_the_page_tells_the_bounds_as_they_are() -> None:
+    page = (slot.ROOT / "firmware" / "README.md").read_text(encoding="utf-8")
+    (bounds,) = re.findall(r"^## Outputs in SERVICE$(.*?)^## ", page, re.DOTALL | re.MULTILINE)
+    words = " ".join(bounds.split())
+    asked_s = sum(percent * seconds for percent, seconds in RUNS) / 100
+    assert asked_s * 1_000 < limits.SERVICE_CRYSTALS_MS
+    for said in (
+        f"at most {limits.SERVICE_PUMP_PERMILLE // 10} % |",
+        f"| {limits.SERVICE_FEED_PUMP_PERMILLE // 10} %; off above "
+        f"{limits.SERVICE_FEED_TOP_PA / 1_000} kPa |",
+        f"read more than {limits.SERVICE_FEED_SEALED_PA / 1_000} kPa",
+        f"ends after {limits.SERVICE_RUN_MS // 1_000} s by itself",
+        f"Above {limits.SERVICE_VACUUM_PA // 1_000} kPa on either channel",
+        f"{limits.SERVICE_CRYSTALS_MS // 1_000} s of full opening",
+        f"`emery calibrate feed` uses {asked_s:.0f}",
+    ):
+        assert said in words
