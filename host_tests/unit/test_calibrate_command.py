@@ -126,6 +126,22 @@ def test_a_file_is_brought_to_what_the_device_has_already(
     assert path.read_text(encoding="utf-8") == text
 
 
+def test_what_was_identified_stays_while_the_calibration_agrees(
+    device: LinkedDevice, model: HeldModel, tmp_path: Path
+) -> None:
+    for name in ("offset_a_pa", "offset_b_pa"):
+        model.sensors.set(name, 0.0)
+    path = board_file(tmp_path)
+    known = 'pump_dead_band = "15.1 %" # measured; 95 %: 15 to 15.2 %\n'
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\n[plant]\n{known}")
+    code, out, _ = run("pump", str(path), "--write")
+    assert code == 0, out
+    text = path.read_text(encoding="utf-8")
+    assert known in text
+    assert "pump_lag" in text.partition("[plant]")[2]
+
+
 def test_the_pump_and_the_feed_go_the_same_way(
     device: LinkedDevice, model: HeldModel, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from emery.calibrate.sensor_fit import SURE_SD
 from emery.config import edit
 from emery.config.compiled import config_of_board, decompile, texts
 from emery.config.load import load_board
@@ -27,36 +28,55 @@ from firmware.settings import Settings, encode
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a procedure found. `names` are the settings that it has measured, changed or
-    not; `plant` is the same of the pneumatics, by the simulator's names; `extra` goes into
-    the ledger."""
+    not; `plant` is the same of the pneumatics, by the simulator's names, each with its
+    standard deviation; `extra` goes into the ledger."""
 
     text: str
     settings: Settings
     names: Collection[str]
-    plant: Mapping[str, float]
+    plant: Mapping[str, tuple[float, float]]
     extra: dict[str, Any]
+
+    def of_plant_but(self, known: Mapping[str, float]) -> dict[str, float]:
+        """What of the plant is not known already as well as it was measured here: one that
+        was identified is known better."""
+        return {
+            name: value
+            for name, (value, sd) in self.plant.items()
+            if name not in known or abs(value - known[name]) > SURE_SD * sd
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The device's config with what was measured, and what differs from the one before;
-    `values` has all that was measured, by the keys of a board file."""
+    """The device's config with what was measured, and what differs from the one before."""
 
+    found: Measured
     after: bytes
     changes: list[keys.Change]
-    values: dict[str, str]
 
     @classmethod
     def of(cls, blob: bytes, found: Measured) -> "Offer":
         """For a device with this config."""
         after = config_file.with_settings(blob, encode(found.settings))
-        if found.plant:
-            known = encode_plant({**decompile(blob).plant, **found.plant})
-            after = config_file.with_section(after, config_file.PLANT, known)
-        now = keys.values(after)
-        measured = [f"{row.table}.{row.key}" for row in SETTING_ROWS if row.name in found.names]
-        measured += [f"plant.{row.key}" for row in PLANT_ROWS if row.name in found.plant]
-        return cls(after, keys.changes(blob, after), {key: now[key] for key in measured})
+        known = decompile(blob).plant
+        new = found.of_plant_but(known)
+        if new:
+            after = config_file.with_section(
+                after, config_file.PLANT, encode_plant({**known, **new})
+            )
+        return cls(found, after, keys.changes(blob, after))
+
+    def values_for(self, path: Path) -> dict[str, str]:
+        """What of it a board file has otherwise, by its keys. Raises ConfigError."""
+        board = load_board(path)
+        there, now = texts(config_of_board(board)), keys.values(self.after)
+        new = self.found.of_plant_but(board.plant)
+        measured = [
+            f"{row.table}.{row.key}" for row in SETTING_ROWS if row.name in self.found.names
+        ]
+        measured += [f"plant.{row.key}" for row in PLANT_ROWS if row.name in new]
+        return {key: now[key] for key in measured if there.get(key) != now[key]}
 
     def shown(self) -> str:
         """Before and after."""
@@ -76,7 +96,7 @@ def put(
 ) -> None:
     """Put it on the device and into the file, and tell so. Raises what `push` does, and
     ConfigError."""
-    values = _other(path, offer.values) if path is not None else {}
+    values = offer.values_for(path) if path is not None else {}
     # What [plant] says of a value that was measured before is not true of this one.
     today = datetime.now(UTC).date().isoformat()
     remarks = {key: f"{today}: emery calibrate" for key in values if key.startswith("plant.")}
@@ -88,12 +108,6 @@ def put(
     if path is not None and values:
         backup = edit.set_values(path, values, remarks)
         tell(f"written: {path} (as it was: {backup.name})")
-
-
-def _other(path: Path, values: Mapping[str, str]) -> dict[str, str]:
-    """Those of these values that the board file has otherwise. Raises ConfigError."""
-    there = texts(config_of_board(load_board(path)))
-    return {key: value for key, value in values.items() if there.get(key) != value}
 
 
 def noted(
