@@ -45,7 +45,8 @@ def test_the_dead_band_and_the_lag_are_found(adc: str, plant: dict[str, float]) 
     assert found.lag_ms == pytest.approx(1_000 * bench.plant.pump_lag_s, rel=0.2)
     assert found.settings.pump_start_permille == pytest.approx(found.start_permille, abs=10)
     assert found.settings.pump_lag_ms == pytest.approx(found.lag_ms, rel=0.16)
-    assert found.plant["pump_dead_band"][0] == pytest.approx(found.start_permille / 1_000, abs=1e-4)
+    dead_band, _ = found.plant["pump_dead_band"]
+    assert dead_band == pytest.approx(found.start_permille / 1_000, abs=1e-4)
     assert bench.most_percent <= limits.SERVICE_PUMP_PERMILLE // 10
     assert all(len(line) <= 80 for line in pump.text(found).splitlines())
 

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emery.calibrate.sensor_fit import SURE_SD
 from emery.config import edit
 from emery.config.compiled import config_of_board, decompile, texts
 from emery.config.load import load_board
@@ -28,8 +27,8 @@ from firmware.settings import Settings, encode
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What a procedure found. `names` are the settings that it has measured, changed or
-    not; `plant` is the same of the pneumatics, by the simulator's names, each with its
-    standard deviation; `extra` goes into the ledger."""
+    not; `plant` is the same of the pneumatics, by the simulator's names, each with what
+    another value may differ by and still be the same; `extra` goes into the ledger."""
 
     text: str
     settings: Settings
@@ -42,8 +41,8 @@ class Measured:
         was identified is known better."""
         return {
             name: value
-            for name, (value, sd) in self.plant.items()
-            if name not in known or abs(value - known[name]) > SURE_SD * sd
+            for name, (value, same) in self.plant.items()
+            if name not in known or abs(value - known[name]) > same
         }
 
 

@@ -57,8 +57,8 @@ class PumpFound:
     """Dead-band in permille of the drive with its standard deviation; lag in ms.
     `turned_percent` is where the ramp saw it turn; `rates` are
     (percent, Pa/s) of the runs above. `plant` is the same as the pneumatics of the device,
-    by the simulator's names and with standard deviations: what its certificate is made on.
-    """
+    by the simulator's names, each with what a value may differ by and still be the same:
+    what its certificate is made on."""
 
     turned_percent: int
     start_permille: float
@@ -126,11 +126,13 @@ def measure(bench: HoldingBench, settings: Settings, technician: Technician) -> 
     technician.please("Put the tip in the air and open the crystal hose.",
                       "tip air; open nozzle")  # fmt: skip
     after = copied(settings)
-    plant = {"pump_dead_band": (round(start / 100, 4), start_sd / 100)}
-    _take(after, _START, 10 * start, max(_SAME_PERMILLE, 20 * start_sd))
+    same = max(_SAME_PERMILLE, 20 * start_sd)
+    plant = {"pump_dead_band": (round(start / 100, 4), same / 1_000)}
+    _take(after, _START, 10 * start, same)
     if lag_sd_ms < _LAG_SD * lag_ms:
-        plant["pump_lag_s"] = (round(lag_ms / 1_000, 4), lag_sd_ms / 1_000)
-        _take(after, _LAG, lag_ms, max(_SAME_LAG * lag_ms, 2 * lag_sd_ms))
+        same = max(_SAME_LAG * lag_ms, 2 * lag_sd_ms)
+        plant["pump_lag_s"] = (round(lag_ms / 1_000, 4), same / 1_000)
+        _take(after, _LAG, lag_ms, same)
     if after.pump_start_permille >= after.hold_low_permille:
         raise Implausible(
             f"the pump starts at {start:.1f} % of drive, and hold_low holds level 1 with "
