@@ -7,6 +7,7 @@ fast one does two of them with looser bounds.
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ from statistics import median
 import pytest
 from typer.testing import CliRunner, Result
 
+from emery import terminal
 from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
 from emery.cli import app
@@ -255,14 +257,28 @@ def _bench(device: Unseen) -> ModelledBench:
     return ModelledBench(_settings(), device.plant, device.sensors, seed=device.seed)
 
 
-def test_all_phases_are_asked_for_and_run() -> None:
+def test_all_phases_are_asked_for_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
     device = draw(7)
     bench = _bench(device)
     hand = _Hand(bench, device)
     shown: list[float] = []
-    runs = guide.measure(
-        bench, _settings(), hand, ORIFICE_M, lambda part, title: shown.append(part)
-    )
+    is_open = False
+
+    @contextmanager
+    def progress(title: str) -> Iterator[Callable[[float, str], None]]:
+        nonlocal is_open
+        is_open = True
+        yield lambda part, title: shown.append(part)
+        is_open = False
+
+    begin = hand.begin
+
+    def asked(words: str, deed: str) -> None:
+        assert not is_open  # nothing is drawn where somebody types
+        begin(words, deed)
+
+    monkeypatch.setattr(hand, "begin", asked)
+    runs = guide.measure(bench, _settings(), hand, ORIFICE_M, progress)
     assert len(hand.asked) == len(PHASES)
     assert "orifice tip (1.5 mm)" in hand.asked[1]
     assert len(runs) == RUNS
@@ -276,7 +292,7 @@ def test_a_step_that_went_wrong_is_done_again() -> None:
     device = draw(7)
     bench = _bench(device)
     hand = _Hand(bench, device, wrong=1)
-    guide.measure(bench, _settings(), hand, ORIFICE_M, lambda part, title: None)
+    guide.measure(bench, _settings(), hand, ORIFICE_M, terminal.progress)
     assert [words[:6] for words in hand.asked] == [
         "Step 1", "Step 1", "Step 2", "Step 3", "Step 4",
     ]  # fmt: skip
@@ -290,7 +306,7 @@ def test_it_is_refused_if_nobody_can_be_asked_or_it_stays_wrong() -> None:
         hand = _Hand(bench, device, wrong=9)
         hand.can_be_asked_again = can
         with pytest.raises(Implausible):
-            guide.measure(bench, _settings(), hand, ORIFICE_M, lambda part, title: None)
+            guide.measure(bench, _settings(), hand, ORIFICE_M, terminal.progress)
         assert len(hand.asked) == tries
 
 

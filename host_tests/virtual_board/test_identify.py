@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from emery import slot
+from emery import slot, terminal
 from emery.config.compiled import decompile
 from emery.identify import guide
 from emery.identify.fit import fit
@@ -54,7 +54,7 @@ def test_a_board_is_identified_over_the_link(chip: str, tmp_path: Path) -> None:
         config = decompile(client.whole_blob("config"))
         runs = guide.measure(
             ServiceBench(client, client.hello()), config.settings, _HandsAtBoard(board),
-            _ORIFICE_M, lambda part, title: None,
+            _ORIFICE_M, terminal.progress,
         )  # fmt: skip
         assert board.crashes == []
     found = fit(runs, config.settings, config.chip, _ORIFICE_M)

@@ -136,8 +136,9 @@ def _identify(
             if file is not None:
                 file.refuse_other_device(blob)
             bench = ServiceBench(device.client, device.hello)
-            with terminal.progress("measuring") as show:
-                runs = guide.measure(bench, config.settings, technician, orifice_m, show)
+            runs = guide.measure(
+                bench, config.settings, technician, orifice_m, terminal.progress
+            )
             device_id = device.hello.device_id
         with terminal.progress("fitting") as show:
             found = fit(runs, config.settings, config.chip, orifice_m, show=show)

@@ -40,10 +40,13 @@ _SHORTEST_MS = 150
 _COAST_MS = 450  # at least, the pump off and the vent still closed
 
 # Drives of each phase, percent of the highest that SERVICE allows.
-_CLOSED_SHARES = (100, 78, 61, 48, 38, 30)
-_ORIFICE_SHARES = (100, 82, 66, 53, 42)
-_NOZZLE_SHARES = (100, 75, 55)
-_AIR_SHARES = (100, 100)
+_SHARES = {
+    CLOSED: (100, 78, 61, 48, 38, 30),
+    ORIFICE: (100, 82, 66, 53, 42),
+    NOZZLE: (100, 75, 55),
+    AIR: (100, 100),
+}
+RUNS = 1 + sum(map(len, _SHARES.values()))  # with the first look
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,6 @@ class Run:
 
     phase: str
     recording: Recording
-
-
-RUNS = 1 + len(_CLOSED_SHARES) + len(_ORIFICE_SHARES) + len(_NOZZLE_SHARES) + len(_AIR_SHARES)
 
 
 class Excitation:
@@ -69,30 +69,23 @@ class Excitation:
 
     def runs(self, phase: str) -> Iterator[Run]:
         """Do a phase, run by run."""
-        if phase == CLOSED:
-            yield from self._closed()
-        elif phase == ORIFICE:
-            yield from self._loaded(phase, _ORIFICE_SHARES)
-        elif phase == NOZZLE:
-            yield from self._loaded(phase, _NOZZLE_SHARES)
-        else:
-            yield from self._loaded(phase, _AIR_SHARES)
+        return self._closed() if phase == CLOSED else self._loaded(phase)
 
     def _closed(self) -> Iterator[Run]:
         look = self._run(CLOSED, [pump(PUMP_HIGHEST_PERCENT, _LOOK_MS), pump(0, 600)])
         self._rate_pa_s = rise_rate(look.recording, self._settings)
         yield look
-        for share in _CLOSED_SHARES:
+        for share in _SHARES[CLOSED]:
             percent = PUMP_HIGHEST_PERCENT * share // 100
             # As if there were no dead band: that ends lower, and never higher.
             rate = max(self._rate_pa_s * share / 100.0, 1.0)
             ms = self._fitting(1_000.0 * TARGET_PA / rate)
             yield self._run(CLOSED, [pump(percent, ms), pump(0, self._longest_ms - ms)])
 
-    def _loaded(self, phase: str, shares: tuple[int, ...]) -> Iterator[Run]:
+    def _loaded(self, phase: str) -> Iterator[Run]:
         ms = self._longest_ms - _COAST_MS
         highest = PUMP_HIGHEST_PERCENT
-        for share in shares:
+        for share in _SHARES[phase]:
             percent = highest * share // 100
             run = self._run(phase, [pump(percent, ms), pump(0, _COAST_MS)])
             yield run

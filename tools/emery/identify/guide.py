@@ -4,6 +4,7 @@ A phase whose runs cannot be what they should be is repeated if somebody can be 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from emery.calibrate.technician import Technician
 from emery.calibrate.verdict import Implausible
@@ -11,6 +12,9 @@ from emery.identify.excitation import ASKED, ORIFICE, PHASES, RUNS, Excitation, 
 from emery.identify.plausible import check
 from emery.service_bench.bench import Bench
 from firmware.settings import Settings
+
+# Shows what is done of something with this title.
+Progress = Callable[[str], AbstractContextManager[Callable[[float, str], None]]]
 
 _TRIES = 3  # of one phase
 
@@ -42,10 +46,11 @@ def measure(
     settings: Settings,
     technician: Technician,
     orifice_m: float,
-    show: Callable[[float, str], None],
+    progress: Progress,
 ) -> list[Run]:
-    """All phases. Raises Implausible if one cannot be what it should be, DeviceProblem if
-    the device cannot."""
+    """All phases. `progress` is open while a phase runs, and not while somebody is asked
+    for something: he types where it would be drawn. Raises Implausible if a phase cannot be
+    what it should be, DeviceProblem if the device cannot."""
     excitation = Excitation(bench, settings)
     runs: list[Run] = []
     for number, phase in enumerate(PHASES, 1):
@@ -58,9 +63,12 @@ def measure(
                 _DEEDS[phase].format(f"{orifice_m * 1e3:g}"),
             )
             found = []
-            for run in excitation.runs(phase):
-                found.append(run)
-                show((len(runs) + len(found)) / RUNS, f"step {number} of {len(PHASES)}")
+            title = f"step {number} of {len(PHASES)}"
+            with progress(title) as show:
+                show(len(runs) / RUNS, title)
+                for run in excitation.runs(phase):
+                    found.append(run)
+                    show((len(runs) + len(found)) / RUNS, title)
             try:
                 check([*runs, *found], settings, phase)
             except Implausible as problem:
