@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import NoReturn
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -24,6 +25,7 @@ from emery.config.compiled import decompile
 from emery.config.load import load, load_board
 from emery.config.plant import PLANT_ROWS
 from emery.config.write import board_toml
+from emery.device.problem import DeviceProblem
 from emery.identify import command, guide, page, plausible, report, result, store, verdict
 from emery.identify.excitation import AIR, CLOSED, NOZZLE, ORIFICE, PHASES, RUNS, Run
 from emery.identify.fit import Fit, concluded, fit, pump_flow
@@ -34,6 +36,7 @@ from emery.ledger import book
 from emery.link.client import Client
 from emery.simulator.plant import TIP_IN_AIR, TIP_ON_CAP
 from emery.slot import ROOT
+from emery.transfer import serviced
 from firmware.settings import Settings
 from host_tests.linked import LinkedDevice, serviced_at_every_port, serviced_device
 from host_tests.modelled_bench import ModelledBench
@@ -646,6 +649,37 @@ def test_a_folder_that_takes_no_files_is_told_before_anything_runs(
     assert ended.exit_code == 2
     assert "cannot be written (No s" in " ".join(ended.stderr.split())
     assert hand.asked == []
+
+
+def test_a_device_that_is_lost_after_the_last_run_costs_no_measurement(
+    at_hand: tuple[LinkedDevice, _Hand, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, hand, board = at_hand
+
+    def lost(*_: object) -> NoReturn:
+        raise DeviceProblem("the connection was lost", "Plug the device in again.")
+
+    @contextmanager
+    def found(*_: object) -> Iterator[serviced.Serviced]:
+        client = Client(device)
+        yield serviced.Serviced(client, client.hello())
+        lost()
+
+    monkeypatch.setattr(serviced, "serviced", found)
+    ended = _run(str(board), "--write")
+    assert ended.exit_code == 4
+    assert "the connection was lost" in ended.stderr
+    assert "volume of canister" in ended.stdout
+    assert "volume_m3" in load_board(board).plant
+    # In the midst of them it costs all of it.
+    entries = len(book.entries(Client(device).hello().device_id))
+    before = board.read_text()
+    monkeypatch.setattr(hand, "begin", lost)
+    ended = _run(str(board), "--write")
+    assert ended.exit_code == 4
+    assert ended.stdout == ""
+    assert board.read_text() == before
+    assert len(book.entries(Client(device).hello().device_id)) == entries
 
 
 @pytest.mark.parametrize("json_too", [(), ("--json",)])

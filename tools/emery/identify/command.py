@@ -1,6 +1,7 @@
 """`emery identify`: this device's own pneumatics, measured in two minutes; and their trend."""
 
 import json
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,9 @@ from emery.link.command import Port, Who, Why
 if TYPE_CHECKING:
     from emery.calibrate.guided import FileToWrite
     from emery.calibrate.technician import Technician
+    from emery.config.compiled import DeviceConfig
+    from emery.device.problem import DeviceProblem
+    from emery.identify.excitation import Run
     from emery.identify.fit import Fit
     from emery.identify.result import Identified
 
@@ -119,34 +123,25 @@ def _identify(
 ) -> None:
     from emery.calibrate import guided
     from emery.config import edit
-    from emery.config.compiled import decompile
-    from emery.identify import guide, page, store
+    from emery.identify import page, store
     from emery.identify.fit import fit
     from emery.identify.result import Identified
     from emery.identify.verdict import judge
     from emery.ledger import place
-    from emery.service_bench.linked import ServiceBench
 
     with guided.told():
         file = _file(board, write=write)
         if report is not None:
             edit.check_folder(report)
-        with guided.at_device(port, technician) as (device, blob):
-            config = decompile(blob)
-            if file is not None:
-                file.refuse_other_device(blob)
-            bench = ServiceBench(device.client, device.hello)
-            runs = guide.measure(
-                bench, config.settings, technician, orifice_m, terminal.progress
-            )
-            device_id = device.hello.device_id
+        told = _measured(port, technician, file, orifice_m)
+        config, device_id = told.config, told.device_id
         with terminal.progress("fitting") as show:
-            found = fit(runs, config.settings, config.chip, orifice_m, show=show)
+            found = fit(told.runs, config.settings, config.chip, orifice_m, show=show)
         result = Identified.of(found, orifice_m)
         judge(result)
         # First what cannot be had again: the measurement. Files can be written later.
         entry = store.keep(
-            device_id, blob, result, who=who, why=why or "identify",
+            device_id, told.blob, result, who=who, why=why or "identify",
             board=board.name if board else "",
         )  # fmt: skip
         kept = f"kept: entry {entry.number} of its ledger ({place.ledger_file(device_id)})"
@@ -166,15 +161,59 @@ def _identify(
             "written": str(file.path) if file else None,
         }
         terminal.write(json.dumps(document, indent=1) + "\n")
-        return
-    if report is not None:
-        terminal.write(f"report: {report}\n")
-    terminal.write(
-        f"written: {file.path} (as it was: {backup.name})\n"
-        f"Next: emery simulate --board {file.path}, emery tune {file.path}\n"
-        if file and backup
-        else "Nothing was changed. --write puts it into the board file, for simulate and tune.\n"
-    )
+    else:
+        if report is not None:
+            terminal.write(f"report: {report}\n")
+        terminal.write(
+            f"written: {file.path} (as it was: {backup.name})\n"
+            f"Next: emery simulate --board {file.path}, emery tune {file.path}\n"
+            if file and backup
+            else "Nothing was changed. --write puts it into the board file, for simulate and "
+            "tune.\n"
+        )
+    if told.trouble is not None:
+        terminal.refuse(str(told.trouble), told.trouble.code)
+
+
+@dataclass(slots=True)
+class _Measured:
+    """What was measured on which device. `trouble` is what went wrong after all of it."""
+
+    runs: "list[Run]"
+    blob: bytes
+    config: "DeviceConfig"
+    device_id: str
+    trouble: "DeviceProblem | None" = None
+
+
+def _measured(
+    port: str | None, technician: "Technician", file: "FileToWrite | None", orifice_m: float
+) -> _Measured:
+    """Do all runs. Raises what `guide.measure` and `guided.at_device` do."""
+    from emery.calibrate import guided
+    from emery.config.compiled import decompile
+    from emery.device.problem import DeviceProblem
+    from emery.identify import guide
+    from emery.service_bench.linked import ServiceBench
+
+    told: _Measured | None = None
+    try:
+        with guided.at_device(port, technician) as (device, blob):
+            config = decompile(blob)
+            if file is not None:
+                file.refuse_other_device(blob)
+            bench = ServiceBench(device.client, device.hello)
+            runs = guide.measure(
+                bench, config.settings, technician, orifice_m, terminal.progress
+            )
+            told = _Measured(runs, blob, config, device.hello.device_id)
+    except DeviceProblem as problem:
+        if told is None:
+            raise
+        # Only the way out of SERVICE failed, and that costs no measurement.
+        told.trouble = problem
+    assert told is not None
+    return told
 
 
 def _file(board: Path | None, *, write: bool) -> "FileToWrite | None":
