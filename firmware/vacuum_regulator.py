@@ -10,8 +10,10 @@ where the speed is worked out from the drives given, `hold` is a straight line
 between its values at level 1 and level 10, and `rise`, the vacuum that full
 speed makes, is learnt: while the pump spins up, by what the vacuum did over
 what the pump pushed for it, both seen through the same low-pass, so that
-neither lags behind the other. Once the pump runs at full speed, and near the
-set vacuum, what `hold` gets wrong is learnt as a share of it.
+neither lags behind the other. What a tip that was lifted shortly gets back from
+the canister, which still holds some, is not the pump's and teaches nothing. Once
+the pump runs at full speed, and near the set vacuum, what `hold` gets wrong is
+learnt as a share of it.
 
     SEARCH  the tip is open: drive from which a sealing tip coasts to less than
             the set vacuum, and nothing is learnt. An integral that went on would
@@ -91,6 +93,11 @@ _OPEN_PA = const(1_200)
 _EXPECTED_RATE = const(26 << 4)
 _EXPECTED_FIRST_PA = const(700)
 _EXPECTED_LAST_PA = const(8_000)
+# After a lift it begins below nothing, and has come up to it, 1 Pa/ms, when the canister
+# is as empty as it will be. While it is below, no rise is the pump's alone: for 25 ms of
+# full speed at most, which is what a jump takes behind tube, filter and median. [E]
+_EXPECTED_LIFTED = const(-600 << 4)
+_EXPECTED_LIFTED_RATE = const(1 << 4)
 # What the search leaves between coast and set vacuum, and how long a sealing
 # tip rises at the search's speed besides the coast. [E]
 _SEARCH_SPARE_PA = const(2_500)
@@ -145,7 +152,7 @@ class VacuumRegulator:
         self._vacuum_pa = 0  # of the tick before
         self._moved = 0  # what the vacuum did lately
         self._pushed = 0  # what the pump pushed lately, in permille ms
-        self._expected = 0  # what the slowest plant would show by now, in 1/16 Pa
+        self._expected = 0  # what the slowest plant would show by now, in 1/16 Pa; or below
         self._set_pa = 0  # that the next is for
         self._set_line = 0
 
@@ -268,6 +275,9 @@ class VacuumRegulator:
         self._moved = moved
         pushed = self._pushed + (seen - hold) * left // 1000 * dt_ms
         pushed = pushed * _LATELY_MS // keep_ms  # 90,000 * 40
+        if self._expected < 0 and self.phase == _RISE:
+            # The canister's jump: the rate is what the pump pushes, by the rise learnt before.
+            moved = pushed = self._moved = 0
         self._pushed = pushed
 
         rise = self.rise
@@ -313,8 +323,11 @@ class VacuumRegulator:
         if phase == _SEARCH:
             sealed = on_skin or vacuum_pa > _SEALED_PA
             if vacuum_pa < _SEALING_PA or rate < (-_SEALING_RATE if sealed else _SEALING_RATE):
+                if self._expected < 0:
+                    self._expected += _EXPECTED_LIFTED_RATE * dt_ms
                 return _SEARCH
-            self._expected = 0
+            if self._expected > 0:
+                self._expected = 0
             phase = _RISE
         elif phase == _RISE:
             expected = self._expected + (
@@ -328,10 +341,12 @@ class VacuumRegulator:
             ):
                 return _SEARCH
         elif vacuum_pa < _OPEN_PA:
+            self._expected = _EXPECTED_LIFTED
             return _SEARCH
         # Falling twice as fast as a sealed tip with the pump at rest: lifted.
         # 2 * 1000 * 6400 * 40
         if self._moved * 1000 < -_LATELY_MS * (2 * line * self.rise + 1000 * _SEALING_RATE):
+            self._expected = _EXPECTED_LIFTED
             return _SEARCH
         if phase == _RISE:
             return _BRAKE if short_pa <= -_OVER_PA else _RISE
