@@ -62,7 +62,7 @@ BAD: dict[str, tuple[dict[str, int], str, tuple[int, ...]]] = {
     "a search that does not reach the skin": ({"search_permille": 100}, "settle", (20, 22)),
     "hold drives far too low": (
         {"hold_low_permille": 150, "hold_high_permille": 300, "integral_permille_per_kpa_s": 0},
-        "ripple", (22, 32, 50),
+        "ripple", (46, 95),
     ),
     "hold drives far too high": (
         {"hold_low_permille": 600, "hold_high_permille": 1_000, "integral_permille_per_kpa_s": 0},
