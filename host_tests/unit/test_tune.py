@@ -633,7 +633,8 @@ def test_another_device_is_not_tuned_by_this_file(
     board_file.write_text(named, encoding="utf-8")
     done = run(board_file, "--push", "--write")
     assert done.code == 2
-    assert 'the device at the port is "Clinic 2", and the file is that of "Clinic 3"' in done.err
+    told = " ".join(done.err.split())
+    assert f'"Clinic 2", and {board_file} is that of "Clinic 3"' in told
     assert not pushed
     assert board_file.read_text(encoding="utf-8") == named
 
@@ -695,6 +696,15 @@ def test_nothing_is_written_into_a_board_that_comes_with_emery(named: str) -> No
     assert done.code == 2
     assert "among the files that come with Emery" in " ".join(done.err.split())
     assert f'`extends = "{Path(named).stem}"`' in " ".join(done.err.split())
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, board_file: Path
+) -> None:
+    monkeypatch.setattr(search, "tune", lambda *_: pytest.fail("it was tuned"))
+    done = run(board_file, "--report", board_file / "page.html")
+    assert done.code == 2
+    assert "page.html" in done.err
 
 
 def test_a_bench_rig_is_refused() -> None:

@@ -80,7 +80,9 @@ def identify(
     """
     _refuse_without_scipy()
     if report is not None:
-        _refuse_without_plotly()
+        from emery.plotted.option import refuse_without_plotly
+
+        refuse_without_plotly()
     if trend:
         from emery.identify.trend_command import tell_trend
 
@@ -99,15 +101,6 @@ def _refuse_without_scipy() -> None:
     for needed in ("numpy", "scipy"):
         if find_spec(needed) is None:
             terminal.refuse(_NEED_SCIPY)
-
-
-def _refuse_without_plotly() -> None:
-    from emery.plotted import ReportError, plotly_script
-
-    try:
-        plotly_script()
-    except ReportError as missing:
-        terminal.refuse(str(missing))
 
 
 def _identify(

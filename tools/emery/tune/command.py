@@ -11,6 +11,7 @@ from emery.exit_codes import ExitCode
 from emery.link.command import Port, Who, Why
 
 if TYPE_CHECKING:
+    from emery.calibrate.guided import FileToWrite
     from emery.config.board import Board
     from emery.tune.search import Certify, Show, Tuned
     from emery.tune.sliders import Sliders
@@ -65,8 +66,11 @@ def tune(
     exit code is 1. What the sliders do not reach: edit the board file, or `emery set KEY
     VALUE --engineer`.
     """
+    from emery.calibrate.guided import FileToWrite
+    from emery.config import edit
+    from emery.plotted import ReportError
+    from emery.plotted.option import refuse_without_plotly
     from emery.processes import processors
-    from emery.simulator.report import ReportError
     from emery.transfer.told import told as ends_with_words
     from emery.tune import document, page, table
     from emery.tune.search import CannotTune
@@ -75,6 +79,9 @@ def tune(
     sliders = _sliders(softer, firmer, slower, quicker)
     meant, path = _board(board, write=write)
     with ends_with_words():
+        if report is not None:
+            refuse_without_plotly()
+            edit.check_folder(report)
         try:
             with terminal.progress(f"tuning {meant.name}") as show:
                 made = tune_it(
@@ -96,7 +103,7 @@ def tune(
             terminal.complain(table.no_certificate(told))
         # The device first: what fails there leaves the file as it was, too.
         if certified and push:
-            _push(made, meant.name, port, who, why, told)
+            _push(made, FileToWrite(path, meant.name), port, who, why, told)
         if certified and write:
             _write(made, path, told)
     if as_json:
@@ -162,7 +169,8 @@ def _write(made: "Tuned", path: Path, told: dict[str, Any]) -> None:
 
 
 def _push(
-    made: "Tuned", board: str, port: str | None, who: str, why: str, told: dict[str, Any]
+    made: "Tuned", file: "FileToWrite", port: str | None, who: str, why: str,
+    told: dict[str, Any],
 ) -> None:
     """The tuned settings, and the plant they are for, into what the device of this board
     file has."""
@@ -180,12 +188,8 @@ def _push(
     with wish.reached(port, note) as (_, hello, before):
         refuse_in_use(hello)
         blob = wish.todays(before)
-        config = decompile(blob)
-        if config.name != board:
-            terminal.refuse(
-                f'the device at the port is "{config.name}", and the file is that of "{board}". '
-                "Nothing was changed; name the device's own file"
-            )
+        file.refuse_other_device(blob)
+    config = decompile(blob)
     settings = with_values(config.settings, made.after.values)
     blob = config_file.with_settings(blob, encode(settings))
     blob = config_file.with_section(blob, config_file.PLANT, encode_plant(made.plant))
