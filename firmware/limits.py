@@ -105,6 +105,8 @@ SERVICE_FEED_TOP_PA = const(18_500)
 # With the valve fully open, for each start of SERVICE: enough for one calibration of
 # the feed (44 s), and no more, since SERVICE cannot tell the cap from skin. [E]
 SERVICE_CRYSTALS_MS = const(52_000)
+# Above this the valve alone lets crystals be carried, while the vent still opens. [E]
+SERVICE_STILL_PA = const(1_000)
 ZONES = const(16)  # zones of one protocol: room in the pass record
 
 # Liveness --------------------------------------------------------------------

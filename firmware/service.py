@@ -10,7 +10,8 @@ One command runs two of them, since crystals cannot be weighed without the air t
 carries them: the pump at one modest drive until there is enough vacuum, and the valve
 only in ticks in which both channels show that something seals the tip. It cannot tell
 the cap from skin, so crystals have a budget that lasts for one calibration: it counts
-the valve's opening, and only another start of SERVICE renews it.
+the valve's opening wherever there is vacuum, also what is left of it when the valve
+alone is asked for, and only another start of SERVICE renews it.
 """
 
 from firmware import limits
@@ -84,9 +85,14 @@ class Service:
                 self.pump_permille = 0
             if self.is_sealed:
                 self.crystals_left -= self.crystals_permille * dt_ms
+        elif (
+            sensing.a.vacuum_pa > limits.SERVICE_STILL_PA
+            or sensing.b.vacuum_pa > limits.SERVICE_STILL_PA
+        ):
+            self.crystals_left -= self.feed_permille * dt_ms
         if (
             self.left_ms <= 0
-            or (self.crystals_permille and self.crystals_left <= 0)
+            or ((self.crystals_permille or self.feed_permille) and self.crystals_left <= 0)
             or sensing.a.vacuum_pa > limits.SERVICE_VACUUM_PA
             or sensing.b.vacuum_pa > limits.SERVICE_VACUUM_PA
         ):

@@ -247,6 +247,28 @@ def test_crystals_end_with_their_budget_until_service_is_started_again() -> None
     assert weighing(SEALED_PA, SEALED_PA).board.feed_permille == 400
 
 
+@pytest.mark.parametrize("channel", ["a", "b"])
+def test_the_valve_alone_draws_on_the_budget_while_there_is_vacuum(channel: str) -> None:
+    """Pump and valve in turn: what was left of the vacuum carried crystals, to no end."""
+    bench = in_service()
+    opened_ms = 0
+    for tick in range(4 * limits.SERVICE_CRYSTALS_MS // TICK_MS):
+        is_feed = tick % 20 >= 10
+        bench.vacuum_pa = bench.vacuum_b_pa = 0.0
+        setattr(bench, "vacuum_pa" if channel == "a" else "vacuum_b_pa", 1_500.0)
+        command = (COMMAND_RUN_FEED if is_feed else COMMAND_RUN_PUMP) if tick % 10 == 0 else 0
+        bench.tick(command, 100 if is_feed else 60)
+        opened_ms += bench.board.feed_permille * TICK_MS // 1_000
+    assert limits.SERVICE_CRYSTALS_MS - 200 <= opened_ms <= limits.SERVICE_CRYSTALS_MS + 200
+
+
+def test_without_vacuum_the_valve_alone_may_be_tried_for_long() -> None:
+    bench = in_service()
+    for tick in range(2 * limits.SERVICE_CRYSTALS_MS // TICK_MS):
+        bench.tick(COMMAND_RUN_FEED if tick % 300 == 0 else 0, 100)
+        assert bench.board.feed_permille == 1_000
+
+
 def test_asking_for_one_stops_the_other() -> None:
     bench = in_service()
     bench.tick(COMMAND_RUN_PUMP, 60)
