@@ -732,10 +732,23 @@ def test_from_board_to_page_with_the_real_search(
     assert 'class="words">What it is' in html
 
 
+NOTHING_DRAWN: dict[str, object] = {"strokes": {"before": [], "after": []}}
+
+
+@pytest.mark.parametrize(("refusals", "word"), [(99, "NO CERTIFICATE"), (0, "BETTER")])
+def test_the_page_says_first_whether_there_is_a_certificate(
+    monkeypatch: pytest.MonkeyPatch, refusals: int, word: str
+) -> None:
+    """It said BETTER of settings that were refused one."""
+    made = tune_fake(monkeypatch, Fake(0.5, 0.4), certify=Certifier(refusals))
+    html = page.html(document("Clinic", made, Sliders()), NOTHING_DRAWN, "plotly")
+    assert f"<strong>{word}</strong>" in html
+    assert ("Certificate: 240 plants, worst peak 45.0 kPa" in html) == (not refusals)
+
+
 def test_the_page_escapes_what_people_write(monkeypatch: pytest.MonkeyPatch) -> None:
     made = tune_fake(monkeypatch, Fake(0.5, 0.4))
-    drawn: dict[str, object] = {"strokes": {"before": [], "after": []}}
-    html = page.html(document("<b>me</b>", made, Sliders()), drawn, "plotly")
+    html = page.html(document("<b>me</b>", made, Sliders()), NOTHING_DRAWN, "plotly")
     assert "<b>me</b>" not in html
     assert "&lt;b&gt;me&lt;/b&gt;" in html
 

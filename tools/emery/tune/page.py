@@ -6,7 +6,7 @@ from typing import Any
 
 from emery.plotted import Plot, page_html, place, table, write_page
 from emery.simulator.report.page import NOT_CLINICAL
-from emery.tune.table import TIMES, WORDS
+from emery.tune.table import TIMES, WORDS, broken, certified
 
 _KIND = "settings tuned to a device, in simulation"
 _LOOKS = {
@@ -29,8 +29,12 @@ def html(told: dict[str, Any], drawn: dict[str, Any], plotly: str | None = None)
 def _lead(told: dict[str, Any]) -> str:
     word, is_good, detail = _verdict(told)
     plant = ", ".join(f"{key} {value}" for key, value in told["plant"].items())
+    certificate = told["certificate"]
+    says = ""
+    if certificate is not None and certificate["passed"]:
+        says = f" Certificate: {certified(certificate)}."
     return (
-        f'<p class="about">Measured on it: {escape(plant)}. {escape(NOT_CLINICAL)}</p>'
+        f'<p class="about">Measured on it: {escape(plant)}.{says} {escape(NOT_CLINICAL)}</p>'
         f'<p class="verdict {"passed" if is_good else "failed"}"><strong>{word}</strong>'
         f"<span>{escape(detail)}</span></p>"
     )
@@ -63,8 +67,8 @@ later, at three levels. Dotted: the set vacuum, and the band of 2 kPa round it.<
 <section><h2>Settings</h2>{settings}</section>
 <section><h2>How soon the vacuum is there</h2>{times}</section>
 <section><h2>The figures of the bench</h2>
-<p class="quiet">The worst of the same strokes; before anything is taken, no figure may be worse
-than before or than the defaults by more than chance makes it on this few days.</p>
+<p class="quiet">The worst of the same strokes. Where the settings before have a certificate, no
+figure may be worse than before, or than the defaults, by more than chance makes it.</p>
 {figures}</section>"""
 
 
@@ -102,6 +106,9 @@ def _strokes(drawn: dict[str, Any]) -> Plot:
 
 
 def _verdict(told: dict[str, Any]) -> tuple[str, bool, str]:
+    certificate = told["certificate"]
+    if certificate is not None and not certificate["passed"]:
+        return "NO CERTIFICATE", False, f"nothing was written: {broken(certificate['reasons'])}"
     if not told["is_changed"]:
         return "KEPT", True, "no other settings are as good on every figure and quicker"
     worse = ", ".join(WORDS[one["key"]][0] for one in told["worse"])

@@ -43,11 +43,7 @@ def ending(told: dict[str, Any], report: object) -> str:
     certificate = told["certificate"]
     # A push has told that of the device's own settings.
     if certificate is not None and certificate["passed"] and not told["pushed"]:
-        lines.append(
-            f"certificate: {certificate['plants']} plants, worst peak "
-            f"{certificate['peak_pa'] / 1000:.1f} kPa, settled within "
-            f"{certificate['settle_ms'] / 1000:.2f} s"
-        )
+        lines.append(f"certificate: {certified(certificate)}")
     if told["backup"] is not None:
         lines += [f"written: {told['written']}", f"as it was: {told['backup']}"]
     elif told["written"] is not None:
@@ -59,6 +55,14 @@ def ending(told: dict[str, Any], report: object) -> str:
     if report is not None:
         lines.append(f"report: {report}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def certified(certificate: dict[str, Any]) -> str:
+    """What a certificate says."""
+    return (
+        f"{certificate['plants']} plants, worst peak {certificate['peak_pa'] / 1000:.1f} kPa, "
+        f"settled within {certificate['settle_ms'] / 1000:.2f} s"
+    )
 
 
 def no_certificate(told: dict[str, Any]) -> str:
@@ -139,7 +143,7 @@ def _verdict(told: dict[str, Any]) -> Iterator[str]:
     if told["unusable"] is not None:
         yield from _wrapped(
             "The present settings get no certificate on this device: "
-            f"{_broken(told['unusable'])}. These get one."
+            f"{broken(told['unusable'])}. These get one."
         )
     if not told["is_changed"]:
         yield "Nothing changes: no other settings are as good on every figure and quicker."
@@ -171,12 +175,12 @@ def _uncertified(told: dict[str, Any]) -> Iterator[str]:
     """Which were refused a certificate and why, in order of merit."""
     for place, one in enumerate(told["uncertified"]):
         whose = "A gentler one" if one["is_gentler"] else "The next" if place else "The best"
-        yield from _wrapped(f"{whose} was refused a certificate: {_broken(one['reasons'])}.")
+        yield from _wrapped(f"{whose} was refused a certificate: {broken(one['reasons'])}.")
     if told["uncertified"] and told["certificate"]["passed"] and told["unusable"] is None:
         yield "These here are what came next, and have one."
 
 
-def _broken(reasons: str) -> str:
+def broken(reasons: str) -> str:
     """What was broken and what was expected; the plant and what to look at are for the
     engineer."""
     return "; ".join(line.split(";")[0] for line in reasons.splitlines())
