@@ -85,7 +85,9 @@ constraints: ## take the newest versions that pyproject.toml allows into constra
 	@mv build/constraints.txt constraints.txt
 
 # The environment is made again from nothing whenever what it depends on has
-# changed, so that it never holds a package that nobody asked for.
+# changed, so that it never holds a package that nobody asked for. esptool comes from
+# PyPI as source: it is built by itself, with the setuptools that it asks for, not with
+# what a new environment happens to have.
 $(READY): pyproject.toml constraints.txt $(WEBASSEMBLY) $(RP2040JS)
 	@command -v $(PYTHON) > /dev/null || { \
 		echo "make: there is no $(PYTHON). Install Python 3.11 or later, or name it:" \
@@ -98,7 +100,7 @@ $(READY): pyproject.toml constraints.txt $(WEBASSEMBLY) $(RP2040JS)
 	@$(PYTHON) -m venv $(VENV) > /dev/null || { rm -rf $(VENV); \
 		echo "make: $(PYTHON) cannot make an environment. On Debian and Ubuntu:" \
 			"apt install python3-venv" >&2; exit 2; }
-	@$(PIP) install -qq -c constraints.txt hatchling
+	@$(PIP) install -qq -c constraints.txt hatchling esptool
 	@$(PIP) install -qq -c constraints.txt --no-build-isolation -e '.[dev]'
 	@$(PIP) install -qq -c constraints.txt --target $(STUBS) $(STUBS_PACKAGE)
 	@$(PIP) install -qq -c constraints.txt --target $(ESP32_STUBS) $(ESP32_STUBS_PACKAGE)
