@@ -13,7 +13,7 @@ is (the rise is full drive whatever the settings say), and nothing can be gained
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from emery.bench import regulation
@@ -28,6 +28,7 @@ from firmware.settings import Settings
 LAG_S = 0.225
 LESS_PERMILLE = 100
 UNSEEN_SEED = 99
+AGAIN_SEED = 199
 UNSEEN_DAYS = 36
 
 # What devices differ in: plant parameter, lowest, highest, evenly in the logarithm?
@@ -92,7 +93,8 @@ def off_devices(count: int, first_seed: int) -> list[tuple[int, dict[str, float]
 @dataclass(frozen=True, slots=True)
 class Compared:
     """One device on days that were not tuned for: the figures with the defaults and as
-    tuned, the medians of `figures.times_s`, and what is worse by more than chance."""
+    tuned, the medians of `figures.times_s`, and what is worse by more than chance, on two
+    sets of such days."""
 
     seed: int
     plant: dict[str, float]
@@ -120,17 +122,30 @@ def compare(case: tuple[int, dict[str, float]]) -> Compared:
     settings = Settings()
     tries = search.Tries(settings, "rp2040", in_line)
     made = search.tuned(plant, tries, Sliders(), lambda part, title: None, proposal(plant))
-    days = figures.days(plant, UNSEEN_DAYS, UNSEEN_SEED)
+    first = _on_unseen_days(plant, made.after.values, UNSEEN_SEED)
+    worse = first.worse
+    if worse:
+        # Of some hundred comparisons a few are lost by chance, and not twice.
+        again = {key for key, _, _ in _on_unseen_days(plant, made.after.values, AGAIN_SEED).worse}
+        worse = [row for row in worse if row[0] in again]
+    return replace(
+        first, seed=seed, is_changed=bool(made.changed), values=made.after.values, worse=worse
+    )
+
+
+def _on_unseen_days(plant: dict[str, float], tuned_values: dict[str, int], seed: int) -> Compared:
+    settings = Settings()
+    days = figures.days(plant, UNSEEN_DAYS, seed)
     cases = regulation.cases_on(days)
     found: list[tuple[dict[str, float], dict[str, float]]] = []
-    sides: list[dict[str, int]] = [{}, made.after.values]
+    sides: list[dict[str, int]] = [{}, tuned_values]
     for values in sides:
         own = with_values(settings, values)
-        strokes = figures.strokes(own, "rp2040", cases, UNSEEN_SEED)
+        strokes = figures.strokes(own, "rp2040", cases, seed)
         told = figures.of_regulation(strokes)
-        told |= figures.of_handpiece(figures.on_the_bench(own, TUNED), days, UNSEEN_SEED)
-        told |= figures.of_feed(figures.on_the_bench(own, TUNED), days[:6], UNSEEN_SEED)
-        told |= figures.of_trip(own, "rp2040", days[6:9], UNSEEN_SEED)
+        told |= figures.of_handpiece(figures.on_the_bench(own, TUNED), days, seed)
+        told |= figures.of_feed(figures.on_the_bench(own, TUNED), days[:6], seed)
+        told |= figures.of_trip(own, "rp2040", days[6:9], seed)
         found.append((told, figures.times_s(strokes)))
     (defaults, defaults_s), (tuned, tuned_s) = found
     worse = [
@@ -138,10 +153,7 @@ def compare(case: tuple[int, dict[str, float]]) -> Compared:
         for key, value in tuned.items()
         if figures.is_worse(key, value, defaults[key], UNSEEN_DAYS)
     ]
-    return Compared(
-        seed, plant, bool(made.changed), dict(made.after.values), defaults, tuned, defaults_s,
-        tuned_s, worse,
-    )
+    return Compared(0, plant, False, {}, defaults, tuned, defaults_s, tuned_s, worse)
 
 
 def medians(found: list[Compared]) -> dict[str, float]:
