@@ -173,8 +173,7 @@ def test_a_narrow_open_tip_teaches_nothing() -> None:
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_what_jumps_back_after_a_short_lift_is_not_the_pumps(seed: int) -> None:
     """A tip that was lifted for 0.15 s gets back within some ticks what a large canister
-    still holds. That was learnt as a pump twice as strong, which would be braked late: the
-    stroke went 2 kPa over, and honest settings were refused a certificate for it."""
+    still holds. That was learnt as a stronger pump, and the stroke went 2 kPa over."""
     plant = {
         "volume_m3": 0.91e-3, "canister_fill": 0.47, "filter_load": 2.0, "tip_m": 4.2e-3,
         "pump_wear": 0.96, "atmosphere_pa": 95_000.0,
