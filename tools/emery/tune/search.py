@@ -255,28 +255,36 @@ class Tries:
 
 
 class OtherDays:
-    """Days that no candidate was chosen by, to see whether it is as good on them, too."""
+    """Days that no candidate was chosen by, to see whether it is as good on them, too. They
+    are drawn when they are wanted: most candidates do not come so far."""
 
     def __init__(
         self, tries: Tries, plant: Mapping[str, float], defaults: Values, start: Values
     ) -> None:
         self._tries = tries
-        self._days = figures.days(plant, GATE_DAYS, _OTHER_DAYS_SEED)
-        self._cases = regulation.cases_on(self._days)
-        self._known = [defaults] if start == defaults else [defaults, start]
-        self._against: list[Measured] = []
+        self._plant = plant
+        self._known = {"defaults": defaults}
+        if start != defaults:
+            self._known["present"] = start
+        self._days: list[dict[str, float]] = []
+        self._cases: list[Case] = []
+        self._against: dict[str, Measured] = {}
 
-    def worse(self, values: Values) -> list[Worse] | None:
-        """On which figures these are worse than what they must match; None if on none and
-        no slower than the present settings either."""
-        asked = [values] if self._against else [*self._known, values]
-        *against, candidate = _measure_all(self._tries, asked, self._cases, self._days)
-        self._against = self._against or against
-        start = self._against[-1]
-        worse = gate(candidate, {"defaults": self._against[0]})
-        if start is not self._against[0]:
-            worse += gate(candidate, {"present": start})
-        return worse if worse or candidate.slowness > start.slowness else None
+    def passes(self, values: Values) -> tuple[bool, list[Worse]]:
+        """Are these as good as what they must match, and no slower than the present ones?
+        If not, on which figures they are worse."""
+        if not self._against:
+            self._days = figures.days(self._plant, GATE_DAYS, _OTHER_DAYS_SEED)
+            self._cases = regulation.cases_on(self._days)
+            known = self._measured(list(self._known.values()))
+            self._against = dict(zip(self._known, known, strict=True))
+        (candidate,) = self._measured([values])
+        start = self._against.get("present", self._against["defaults"])
+        worse = gate(candidate, self._against)
+        return not worse and candidate.slowness <= start.slowness, worse
+
+    def _measured(self, candidates: Sequence[Values]) -> list[Measured]:
+        return _measure_all(self._tries, candidates, self._cases, self._days)
 
 
 class CannotTune(Exception):
@@ -481,11 +489,11 @@ def _passed(
         if not worse and candidate.slowness <= enough * made.start.slowness:
             candidate.figures.update(tries.others(candidate.values, days))
             worse = gate(candidate, against)
-            found = None if worse else others.worse(candidate.values)
-            if not worse and found is None:
-                passed.append(candidate)
-                continue
-            worse = worse or found or []
+            if not worse:
+                is_passed, worse = others.passes(candidate.values)
+                if is_passed:
+                    passed.append(candidate)
+                    continue
         made.refused.append((candidate, worse))
     # Not worse even by chance comes before quicker.
     return sorted(passed, key=lambda one: bool(within_chance(one, made.start)))
